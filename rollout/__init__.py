@@ -1,0 +1,1 @@
+"""Upgrade the operating system of a fleet of hosts, without an operator watching."""
