@@ -1,0 +1,84 @@
+"""The facts that the journal holds, in order."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Kind(StrEnum):
+    """What happened. In brackets: what `data` holds.
+
+    Written by the holder of the lease, except the requests, which anyone with access to the journal may write.
+    """
+
+    # the run
+    TAKEN_UP = "taken-up"
+    """A controller took the lease [owner, fence]: questions that the one before had asked are void."""
+    ROUND = "round-asked"
+    """Gates `before run`, `before wave` or `after wave` are to be asked [moment; wave, unless of the whole run]."""
+    OPENED = "wave-opened"
+    """[wave]"""
+    PASSED = "wave-passed"
+    """[wave]"""
+    TRIPPED = "breaker-tripped"
+    """[combo, or nothing for the whole run]"""
+    RESET = "breaker-reset"
+    """[combo, or nothing for the whole run]"""
+    PAUSED = "paused"
+    """[by: person | gate]. Also a request."""
+    ENDED = "controller-ended"
+    """The controller let go of the lease [exit_code]."""
+
+    # requests that are about the run
+    CONTINUED = "continued"
+    ABORTED = "aborted"
+
+    # a host
+    INTENDED = "step-intended"
+    """Committed before the step begins [slots: those newly taken]."""
+    DONE = "step-done"
+    FAILED = "step-failed"
+    """[ending, task]"""
+    VOID = "step-void"
+    """Taken up: the step never began, or was interrupted and may begin again [ending]."""
+    RETRYING = "step-retrying"
+    """[not_before]"""
+    ASKED = "gate-asked"
+    """Never written: known to the controller that asks alone [gate, moment, reserves]."""
+    ANSWERED = "gate-answered"
+    """[gate, moment, value, samples]"""
+    ASK_AGAIN = "gate-retrying"
+    """[gate, not_before]"""
+    SOAKING = "host-soaking"
+    """[until]"""
+    VERIFIED = "host-verified"
+    HELD = "host-held"
+    """[uncertain: whether what its step did is unknown]"""
+    GONE = "host-gone"
+
+    # requests that are about a host
+    RETRIED = "host-retried"
+    RESOLVED = "host-resolved"
+    """[as: done | failed]"""
+    RETIRED = "host-retired"
+
+
+REQUESTS = frozenset({Kind.PAUSED, Kind.CONTINUED, Kind.ABORTED, Kind.RETRIED, Kind.RESOLVED, Kind.RETIRED})
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One fact. `seq` counts from 1 within a run and `at` is the journal's time; both are 0 until it is written.
+
+    `because` is a sentence for a person. `step` and `attempt` name the order that it is about.
+    """
+
+    kind: Kind
+    because: str = ""
+    host: str | None = None
+    step: str | None = None
+    attempt: int = 0
+    data: Mapping[str, Any] = field(default_factory=dict)
+    seq: int = 0
+    at: float = 0.0

@@ -1,0 +1,29 @@
+"""The fleet as the inventory tells it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A host that the plan's pattern selects.
+
+    `factors` maps each declared factor to its value as text. `digest` is over all its resolved variables,
+    so that a change can be seen without keeping a secret.
+    """
+
+    name: str
+    factors: Mapping[str, str]
+    address: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The selected hosts, in inventory order, and how large each failure domain is.
+
+    `domain_sizes[factor][value]` counts all hosts of the inventory, not only the selected ones.
+    """
+
+    hosts: tuple[Host, ...]
+    domain_sizes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)

@@ -1,0 +1,197 @@
+"""The compiled plan: which host is in which wave, what each wave waits for, which gates are asked when."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from rollout.model.plan import GateRule, Moment, Step
+
+Json = Any
+"""What json.dumps takes and json.loads gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A host in the graph. `slots` names what it takes while disrupted, e.g. `("fleet", "rack=r1")`."""
+
+    name: str
+    combo: str
+    wave: str
+    slots: tuple[str, ...]
+    factors: Mapping[str, str]
+    address: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Combo:
+    """Hosts that break alike. `chain` is what each of them walks; `to` is where it leads (factor -> globs).
+
+    `hosts` counts those in waves, `current` those already there.
+    """
+
+    name: str
+    chain: tuple[Step, ...]
+    to: Mapping[str, tuple[str, ...]]
+    hosts: int
+    current: int = 0
+
+    def step(self, name: str) -> Step | None:
+        """The step of that name, if the chain has it."""
+        return next((step for step in self.chain if step.name == name), None)
+
+    def following(self, passed: str | None) -> Step | None:
+        """The step after the one named; the first for None; None at the end. Steps are keys, never positions."""
+        if passed is None:
+            return self.chain[0]
+        names = [step.name for step in self.chain]
+        index = names.index(passed) + 1
+        return self.chain[index] if index < len(names) else None
+
+    def holds_slot(self, step: str) -> bool:
+        """Whether a host is disrupted in that step: it, or one before it, needs a slot."""
+        for link in self.chain:
+            if link.needs_slot:
+                return True
+            if link.name == step:
+                return False
+        return False
+
+    @property
+    def first_disruptive(self) -> str | None:
+        """The name of the first step that needs a slot."""
+        return next((step.name for step in self.chain if step.needs_slot), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a wave waits for: `wave` has passed, or `share` (0..1) of the hosts of `combo` are verified."""
+
+    wave: str | None = None
+    combo: str | None = None
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """Hosts that may start together once every need is met. `id` is `combo/number`, counted from 1."""
+
+    id: str
+    combo: str
+    hosts: tuple[str, ...]
+    canary: bool
+    needs: tuple[Need, ...] = ()
+    soak: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Untouched:
+    """A selected host that no wave holds, and why."""
+
+    host: str
+    word: Literal["current", "excluded"]
+    because: str
+    combo: str | None = None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Everything that the scheduler needs to know, and nothing that changes.
+
+    `caps` maps every slot to how many hosts may hold it. `tolerated_*` are numbers of failed hosts.
+    `digest` names plan, playbooks and hosts together; `parts` are the digests of each, for saying what changed.
+    """
+
+    plan: str
+    digest: str
+    nodes: Mapping[str, Node]
+    combos: Mapping[str, Combo]
+    waves: Mapping[str, Wave]
+    gates: tuple[GateRule, ...]
+    caps: Mapping[str, int]
+    controller: int
+    tolerated_canary: int
+    tolerated_combo: int
+    tolerated_run: int
+    untouched: tuple[Untouched, ...] = ()
+    notes: tuple[str, ...] = ()
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def gates_at(self) -> Mapping[tuple[str, str], tuple[GateRule, ...]]:
+        """The gates by (edge, what), in the plan's order."""
+        found: dict[tuple[str, str], tuple[GateRule, ...]] = {}
+        for gate in self.gates:
+            key = (gate.when.edge, gate.when.what)
+            found[key] = (*found.get(key, ()), gate)
+        return found
+
+    @cached_property
+    def remembering(self) -> tuple[GateRule, ...]:
+        """The gates that want to see a host before its first disruptive step."""
+        return tuple(gate for gate in self.gates if gate.remembers)
+
+    @cached_property
+    def waves_of(self) -> Mapping[str, tuple[Wave, ...]]:
+        """The waves of each combo, in order."""
+        found: dict[str, tuple[Wave, ...]] = dict.fromkeys(self.combos, ())
+        for wave in self.waves.values():
+            found[wave.combo] = (*found[wave.combo], wave)
+        return found
+
+    def chain_of(self, host: str) -> Combo:
+        """The combo of a host in the graph."""
+        return self.combos[self.nodes[host].combo]
+
+    def to_json(self) -> Json:
+        """A value for json.dumps; `from_json` gives the same graph back. Factors and addresses are all it tells of a host."""
+        return {
+            "version": 1,
+            "plan": self.plan,
+            "digest": self.digest,
+            "parts": dict(self.parts),
+            "nodes": [
+                [n.name, n.combo, n.wave, list(n.slots), dict(n.factors), n.address, n.digest]
+                for n in self.nodes.values()
+            ],
+            "combos": [asdict(combo) for combo in self.combos.values()],
+            "waves": [asdict(wave) for wave in self.waves.values()],
+            "gates": [asdict(gate) for gate in self.gates],
+            "caps": dict(self.caps),
+            "controller": self.controller,
+            "tolerated": [self.tolerated_canary, self.tolerated_combo, self.tolerated_run],
+            "untouched": [[u.host, u.word, u.because, u.combo] for u in self.untouched],
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def from_json(cls, value: Json) -> "Graph":
+        """The graph that `to_json` wrote."""
+        nodes = {n[0]: Node(n[0], n[1], n[2], tuple(n[3]), n[4], n[5], n[6]) for n in value["nodes"]}
+        return cls(
+            plan=value["plan"],
+            digest=value["digest"],
+            parts=value["parts"],
+            nodes=nodes,
+            combos={c["name"]: _combo(c) for c in value["combos"]},
+            waves={w["id"]: _wave(w) for w in value["waves"]},
+            gates=tuple(GateRule(**{**g, "when": Moment(**g["when"])}) for g in value["gates"]),
+            caps=value["caps"],
+            controller=value["controller"],
+            tolerated_canary=value["tolerated"][0],
+            tolerated_combo=value["tolerated"][1],
+            tolerated_run=value["tolerated"][2],
+            untouched=tuple(Untouched(*u) for u in value["untouched"]),
+            notes=tuple(value["notes"]),
+        )
+
+
+def _combo(value: Json) -> Combo:
+    chain = tuple(Step(**step) for step in value["chain"])
+    return Combo(**{**value, "chain": chain, "to": {k: tuple(v) for k, v in value["to"].items()}})
+
+
+def _wave(value: Json) -> Wave:
+    needs = tuple(Need(**need) for need in value["needs"])
+    return Wave(**{**value, "hosts": tuple(value["hosts"]), "needs": needs})

@@ -1,0 +1,167 @@
+"""The plan as it was meant: what a person wrote, checked and with the defaults filled in. Durations are seconds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from rollout.errors import Place
+
+Edge = Literal["before", "after"]
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A number of hosts, or a percentage of them."""
+
+    number: float
+    percent: bool = False
+
+    def of(self, total: int) -> int:
+        """How many of `total`: rounded down, at least 1."""
+        return max(1, int(total * self.number / 100 + 1e-9) if self.percent else int(self.number))
+
+    def __str__(self) -> str:
+        """As it is written in a plan."""
+        return f"{self.number:g}%" if self.percent else f"{self.number:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One link of the chain that every host walks: a playbook, or a drain action.
+
+    `drain` and `reopen` name a kind of `rollout.drains`. `once` steps are destructive: never run again on a guess.
+    `playbook` is relative to the plan's folder. `expect` is how long the step usually takes.
+    """
+
+    name: str
+    playbook: str | None = None
+    drain: str | None = None
+    reopen: str | None = None
+    once: bool = False
+    disruptive: bool = False
+    retries: int = 0
+    backoff: float = 30.0
+    timeout: float = 3600.0
+    expect: float = 360.0
+
+    @property
+    def needs_slot(self) -> bool:
+        """Whether the host must hold its slot from this step on."""
+        return self.drain is not None or self.once or self.disruptive
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """An edge of the graph: wait for another combo; `until` is `canaries`, or a share of its hosts (1.0 = all)."""
+
+    combo: str
+    until: Literal["canaries"] | float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ComboRule:
+    """Which hosts are alike, what becomes of them, and what they wait for.
+
+    `match` and `to` map a factor to globs, any of which may fit. `guests_ignored` holds the reason
+    for which hosts are touched although they carry guests.
+    """
+
+    name: str
+    match: Mapping[str, tuple[str, ...]]
+    to: Mapping[str, tuple[str, ...]]
+    verdict: Literal["supported", "blocked"] = "supported"
+    reason: str = ""
+    after: tuple[After, ...] = ()
+    steps: tuple[Step, ...] = ()
+    guests_ignored: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a gate is asked: `before run`, `after wave`, `after verify` (a step's name) ..."""
+
+    edge: Edge
+    what: str
+
+    def __str__(self) -> str:
+        """As it is written in a plan."""
+        return f"{self.edge} {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class GateRule:
+    """A question to be asked of a host.
+
+    `settings` are the kind's own, already checked by the kind. `remembers`: the kind wants to see the host before
+    its first disruptive step too, and is given then what it saw. A gate that does not pass is asked `retries`
+    more times, `interval` seconds apart; one answer may take `timeout` seconds.
+    """
+
+    name: str
+    kind: str
+    when: Moment
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    remembers: bool = False
+    retries: int = 0
+    interval: float = 10.0
+    timeout: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many hosts may be disrupted at once, in all and per value of a factor; and our own processes."""
+
+    at_once: Amount = Amount(1)
+    per: Mapping[str, Amount] = field(default_factory=dict)
+    controller: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """How many failed hosts are tolerated: among a combo's canaries, in its other waves, in the whole run."""
+
+    canary: int = 0
+    combo: int = 0
+    run: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Soak:
+    """How long health must hold before a host counts as verified."""
+
+    canary: float = 600.0
+    ramp: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A plan file, read and checked.
+
+    `combos[i].steps` is that combo's whole chain, overrides applied. `defaults` are sentences, one for each default used.
+    `places` finds the position of a key by its path in the file, e.g. `("combos", 0, "match")`.
+    """
+
+    name: str
+    file: str
+    inventory: tuple[str, ...]
+    hosts: str
+    factors: Mapping[str, str]
+    combos: tuple[ComboRule, ...]
+    steps: tuple[Step, ...]
+    waves: tuple[Amount, ...] = (Amount(1), Amount(100, percent=True))
+    soak: Soak = Soak()
+    limits: Limits = Limits()
+    failures: Failures = Failures()
+    otherwise: Literal["error", "exclude"] = "error"
+    gates: tuple[GateRule, ...] = ()
+    defaults: tuple[str, ...] = ()
+    places: Mapping[Path, Place] = field(default_factory=dict)
+
+    def place(self, *path: str | int) -> Place:
+        """The position of the nearest key on `path` that stands in the file."""
+        while path:
+            if path in self.places:
+                return self.places[path]
+            path = path[:-1]
+        return Place(self.file)

@@ -1,0 +1,168 @@
+"""The three seams to the outside world, and the values that cross them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, ClassVar, Literal, Protocol, Self
+
+from rollout.model.plan import Step
+
+
+class Ending(StrEnum):
+    """How a step came out. Only DONE is success; UNKNOWN is its own answer and never a yes."""
+
+    DONE = "done"
+    FAILED = "failed"
+    UNREACHABLE = "unreachable"
+    LATE = "late"
+    """Past its time-out. A `once` step may still be running on the host."""
+    REFUSED = "refused"
+    """A security stop, such as a changed host key: never retried."""
+    NEVER_BEGAN = "never-began"
+    """Taken up, and known never to have reached the host."""
+    INTERRUPTED = "interrupted"
+    """Our process died; the host was asked, and nothing of the step runs there any more."""
+    UNKNOWN = "unknown"
+    """Our process died, and what it did cannot be known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Carry out `step` on `host`. `mark` names it on this machine and on the host.
+
+    `taken_up`: an earlier controller recorded this intent; it may be running, finished, or never have begun.
+    """
+
+    run: str
+    host: str
+    step: Step
+    attempt: int
+    fence: int
+    taken_up: bool = False
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    """Extra variables for the playbook, e.g. `rollout_target`: the combo's `to`. Never a secret."""
+
+    @property
+    def mark(self) -> str:
+        """`run/host/step`: unique for a step of a host in a run, whatever the attempt."""
+        return f"{self.run}/{self.host}/{self.step.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an order came out. `because` is one sentence for a person; `task` the failing Ansible task."""
+
+    host: str
+    step: str
+    attempt: int
+    ending: Ending
+    because: str = ""
+    task: str = ""
+
+
+class Answer(StrEnum):
+    """A gate's verdict. Zero samples never pass."""
+
+    PASS = "pass"  # noqa: S105  the word of the plan language, not a password
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a gate answered, with what it saw. `samples` are small JSON values, kept in the journal."""
+
+    value: Answer
+    because: str
+    samples: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A command that ran on a host: exit code, and its output as text (undecodable bytes replaced)."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Connection(Protocol):
+    """A fresh SSH connection, closed at the end of its `with` block. Raises `rollout.errors.SshError` kinds."""
+
+    def run(self, command: str, timeout: float = 30.0) -> Ran: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The host that a gate or drain is about.
+
+    `connect` opens a fresh, strict SSH connection. `remembered` is what this gate saw before the first disruptive step
+    (empty when it was not asked then). `target` is the combo's `to`: factor -> globs. `variables` are the host's resolved
+    variables: they may hold secrets. `now` is the controller's clock.
+    """
+
+    host: str
+    combo: str
+    factors: Mapping[str, str]
+    target: Mapping[str, tuple[str, ...]]
+    connect: Callable[[], Connection]
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    remembered: Mapping[str, Any] = field(default_factory=dict)
+    now: float = 0.0
+
+
+class Gate(Protocol):
+    """A question about a host. A file of `rollout.gates` holds one class `Kind`: a pydantic model of its settings.
+
+    With `remembers`, the host is also shown to `remember` before its first disruptive step, and the samples of its
+    verdict come back as `subject.remembered`. An exception counts as `error`.
+    """
+
+    remembers: ClassVar[bool]
+
+    def check(self, subject: Subject) -> Verdict: ...
+    def remember(self, subject: Subject) -> Verdict: ...
+
+
+RunPlaybook = Callable[[], Outcome]
+"""Runs the playbook of the present step on the subject and waits for it."""
+
+
+class Drain(Protocol):
+    """How a host is emptied and refilled. A file of `rollout.drains` holds one class `Kind`."""
+
+    needs_playbook: ClassVar[bool]
+
+    def close(self, subject: Subject, run_playbook: RunPlaybook) -> Outcome | None: ...
+    def empty(self, subject: Subject, run_playbook: RunPlaybook) -> Outcome | None: ...
+    def reopen(self, subject: Subject, run_playbook: RunPlaybook) -> Outcome | None: ...
+
+
+class Post(Protocol):
+    """The engine's inbox. `after` seconds of the engine's clock pass before the message is seen."""
+
+    def __call__(self, message: Outcome, after: float = 0.0) -> None: ...
+
+
+class Executor(Protocol):
+    """What carries out a step. `run` never blocks: it posts exactly one outcome, sooner or later.
+
+    Given an order that is `taken_up` it finds out what became of it: attaches to what still runs, reads the result of what
+    finished, asks the host about what died.
+    """
+
+    kind: ClassVar[Literal["ansible", "rehearsal"]]
+
+    def run(self, order: Order, post: Post) -> None: ...
+    def close(self) -> None:
+        """Stop following; what runs goes on under its own supervisor."""
+
+
+class Clock(Protocol):
+    def now(self) -> float: ...

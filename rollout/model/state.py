@@ -1,0 +1,247 @@
+"""Where a run stands: one value per host, a few for the run, and indexes so that no question scans the fleet.
+
+State changes only in `rollout.model.fold`. An index is a function of a host's value alone: a change takes the host out of
+every index, alters the value, and puts it back; so an index that is kept and one that is built anew are the same.
+"""
+
+from bisect import bisect_left, insort
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from rollout.model.graph import Combo, Graph, Wave
+from rollout.model.slots import Group, Slots
+
+
+class Status(StrEnum):
+    """The words for a host in the graph (design: current and excluded hosts are in no wave)."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    SOAKING = "soaking"
+    VERIFIED = "verified"
+    HELD = "held"
+    RETIRED = "retired"
+    GONE = "gone"
+
+
+SETTLED = frozenset({Status.VERIFIED, Status.HELD, Status.RETIRED, Status.GONE})
+
+
+@dataclass(slots=True)
+class HostState:
+    """One host's progress.
+
+    `passed`: the last step done; `step`/`attempt`: the one in flight (`open`) or last tried; `tries`: its failures so far.
+    `slot`: it counts in its limits (held hosts too). `harmed`: it counts as a failure. `answered`: passed gates of the present
+    moment (`moment/gate` -> when). `round`: the wave's or run's gates that it still has to answer. `ending`: how the last try came out,
+    until something is decided about it. `stuck`: a gate could not find out; a person is asked.
+    """
+
+    name: str
+    status: Status = Status.WAITING
+    passed: str | None = None
+    step: str | None = None
+    attempt: int = 0
+    tries: int = 0
+    open: bool = False
+    slot: bool = False
+    harmed: bool = False
+    uncertain: bool = False
+    ending: str | None = None
+    not_before: float = 0.0
+    since: float = 0.0
+    because: str = ""
+    answered: dict[str, float] = field(default_factory=dict)
+    gate_tries: dict[str, int] = field(default_factory=dict)
+    round: str | None = None
+    stuck: bool = False
+    remembered: dict[str, Any] = field(default_factory=dict)
+    asking: int = 0
+    """Questions in flight: known to the asking controller alone, never written."""
+    reserved: bool = False
+    """The slot is kept free for it while it is asked; never written."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Without what is never written, and without what is at its default."""
+        plain = asdict(self)
+        del plain["asking"], plain["reserved"]
+        return {key: value for key, value in plain.items() if key == "name" or value not in _EMPTY}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "HostState":
+        """The value that `to_json` wrote."""
+        value["status"] = Status(value.get("status", "waiting"))
+        return cls(**value)
+
+
+_EMPTY: tuple[Any, ...] = (None, "", 0, False, {})
+
+
+@dataclass(slots=True)
+class RunState:
+    """What is true of the run as a whole. `tripped` maps a combo (or "" for the whole run) to why its breaker tripped."""
+
+    seq: int = 0
+    fence: int = 0
+    paused: str | None = None
+    paused_by: str = ""
+    aborted: str | None = None
+    opened: dict[str, float] = field(default_factory=dict)
+    passed: dict[str, float] = field(default_factory=dict)
+    rounds: list[str] = field(default_factory=list)
+    tripped: dict[str, str] = field(default_factory=dict)
+    at: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """A value for json.dumps."""
+        return asdict(self)
+
+
+Place = tuple[str, Any]
+"""Where a host is to be looked for: ("idle", None), ("timer", at), ("queue", group) or ("none", None)."""
+
+
+class State:
+    """A run's progress over its graph. Built from nothing, or from what the journal kept."""
+
+    def __init__(
+        self, graph: Graph, run: RunState | None = None, hosts: dict[str, HostState] | None = None
+    ) -> None:
+        self.graph = graph
+        self.run = run or RunState()
+        known = hosts or {}
+        self.hosts = {name: known.get(name) or HostState(name) for name in graph.nodes}
+        self.slots = Slots(graph.caps)
+        self.idle: dict[str, None] = {}
+        self.timers: list[tuple[float, str]] = []
+        self.queues: dict[Group, deque[str]] = {}
+        self.statuses: dict[str, Counter[Status]] = {wave: Counter() for wave in graph.waves}
+        self.verified: Counter[str] = Counter()
+        self.left: Counter[str] = Counter()
+        self.harmed_canaries: Counter[str] = Counter()
+        self.harmed_others: Counter[str] = Counter()
+        self.harmed = 0
+        self.rounds_left: Counter[str] = Counter()
+        self.stuck: dict[str, None] = {}
+        self.open: dict[str, None] = {}
+        self.asking: dict[str, None] = {}
+        self.ahead = 0
+        """Hosts that have begun, and hold no slot yet."""
+        for host in self.hosts.values():
+            self._index(host)
+
+    def host(self, name: str) -> HostState:
+        """The state of a host in the graph."""
+        return self.hosts[name]
+
+    def combo_of(self, name: str) -> Combo:
+        """The combo of a host in the graph."""
+        return self.graph.combos[self.graph.nodes[name].combo]
+
+    def wave_of(self, name: str) -> Wave:
+        """The wave of a host in the graph."""
+        return self.graph.waves[self.graph.nodes[name].wave]
+
+    @contextmanager
+    def changing(self, name: str) -> Iterator[HostState]:
+        """Alter a host's value: out of every index before, back in after."""
+        host = self.hosts[name]
+        self._unindex(host)
+        try:
+            yield host
+        finally:
+            self._index(host)
+
+    def open_wave(self, wave: str, at: float) -> None:
+        """Its waiting hosts may begin from now on."""
+        names = self.graph.waves[wave].hosts
+        for name in names:
+            self._unindex(self.hosts[name])
+        self.run.opened[wave] = at
+        for name in names:
+            self._index(self.hosts[name])
+
+    def _place(self, host: HostState) -> Place:
+        if host.open or host.asking or host.stuck:
+            return "none", None
+        if host.round is not None:
+            return ("timer", host.not_before) if host.not_before else ("idle", None)
+        node = self.graph.nodes[host.name]
+        if host.status is Status.WAITING:
+            return ("queue", (node.combo, node.slots)) if node.wave in self.run.opened else ("none", None)
+        if host.status is Status.SOAKING:
+            return "timer", host.not_before
+        if host.status is not Status.RUNNING:
+            return "none", None
+        if host.not_before:
+            return "timer", host.not_before
+        if host.ending is None and not host.slot and self._wants_slot(host):
+            return "queue", (node.combo, node.slots)
+        return "idle", None
+
+    def _wants_slot(self, host: HostState) -> bool:
+        combo = self.combo_of(host.name)
+        step = combo.following(host.passed)
+        if step is None or not combo.holds_slot(step.name):
+            return False
+        after = self.graph.gates_at.get(("after", host.passed or ""), ())
+        return all(f"after {host.passed}/{gate.name}" in host.answered for gate in after)
+
+    def _index(self, host: HostState) -> None:
+        node = self.graph.nodes[host.name]
+        self.statuses[node.wave][host.status] += 1
+        self._count(host, 1)
+        if host.slot or host.reserved:
+            self.slots.take(node.slots)
+        kind, where = self._place(host)
+        if kind == "idle":
+            self.idle[host.name] = None
+        elif kind == "timer":
+            insort(self.timers, (where, host.name))
+        elif kind == "queue":
+            self.slots.know(where)
+            self.queues.setdefault(where, deque()).append(host.name)
+        for flag, names in ((host.open, self.open), (host.asking, self.asking), (host.stuck, self.stuck)):
+            if flag:
+                names[host.name] = None
+
+    def _unindex(self, host: HostState) -> None:
+        node = self.graph.nodes[host.name]
+        kind, where = self._place(host)
+        self.statuses[node.wave][host.status] -= 1
+        self._count(host, -1)
+        if host.slot or host.reserved:
+            self.slots.release(node.slots)
+        if kind == "idle":
+            del self.idle[host.name]
+        elif kind == "timer":
+            del self.timers[bisect_left(self.timers, (where, host.name))]
+        elif kind == "queue":
+            queue = self.queues[where]
+            if queue[0] == host.name:
+                queue.popleft()
+            else:
+                queue.remove(host.name)
+            if not queue:
+                del self.queues[where]
+        for names in (self.open, self.asking, self.stuck):
+            names.pop(host.name, None)
+
+    def _count(self, host: HostState, by: int) -> None:
+        node = self.graph.nodes[host.name]
+        if host.status is Status.VERIFIED and not host.harmed:
+            self.verified[node.combo] += by
+        if host.status in {Status.RETIRED, Status.GONE}:
+            self.left[node.combo] += by
+        if host.harmed:
+            self.harmed += by
+            counter = self.harmed_canaries if self.graph.waves[node.wave].canary else self.harmed_others
+            counter[node.combo] += by
+        if host.round is not None:
+            self.rounds_left[node.wave] += by
+        if host.status is Status.RUNNING and not (host.slot or host.reserved):
+            self.ahead += by
