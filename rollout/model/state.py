@@ -5,7 +5,7 @@ every index, alters the value, and puts it back; so an index that is kept and on
 """
 
 from bisect import bisect_left, insort
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -13,7 +13,8 @@ from enum import StrEnum
 from typing import Any
 
 from rollout.model.graph import Combo, Graph, Wave
-from rollout.model.slots import Group, Slots
+from rollout.model.queues import Group, Queues
+from rollout.model.slots import FLEET, Slots
 
 
 class Status(StrEnum):
@@ -101,12 +102,19 @@ class RunState:
         return asdict(self)
 
 
-Place = tuple[str, Any]
-"""Where a host is to be looked for: ("idle", None), ("timer", at), ("queue", group) or ("none", None)."""
+Place = tuple[str, float]
+"""Where a host is to be looked for: idle, ready, waiting or nowhere; or ("timer", when), in seconds since the epoch."""
+
+NOWHERE: Place = ("nowhere", 0.0)
+IDLE: Place = ("idle", 0.0)
 
 
 class State:
-    """A run's progress over its graph. Built from nothing, or from what the journal kept."""
+    """A run's progress over its graph. Built from nothing, or from what the journal kept.
+
+    Indexes: `idle` hosts want a decision now, `timers` later; `ready` hosts want a slot, `waiting` ones may begin; `open` have a
+    step in flight, `asking` a question, `stuck` need a person. `ahead` counts hosts that began and hold no slot yet.
+    """
 
     def __init__(
         self, graph: Graph, run: RunState | None = None, hosts: dict[str, HostState] | None = None
@@ -115,28 +123,32 @@ class State:
         self.run = run or RunState()
         known = hosts or {}
         self.hosts = {name: known.get(name) or HostState(name) for name in graph.nodes}
-        self.slots = Slots(graph.caps)
         self.idle: dict[str, None] = {}
         self.timers: list[tuple[float, str]] = []
-        self.queues: dict[Group, deque[str]] = {}
+        self.open: dict[str, None] = {}
+        self.asking: dict[str, None] = {}
+        self.stuck: dict[str, None] = {}
         self.statuses: dict[str, Counter[Status]] = {wave: Counter() for wave in graph.waves}
         self.verified: Counter[str] = Counter()
         self.left: Counter[str] = Counter()
         self.harmed_canaries: Counter[str] = Counter()
         self.harmed_others: Counter[str] = Counter()
-        self.harmed = 0
         self.rounds_left: Counter[str] = Counter()
-        self.stuck: dict[str, None] = {}
-        self.open: dict[str, None] = {}
-        self.asking: dict[str, None] = {}
         self.ahead = 0
-        """Hosts that have begun, and hold no slot yet."""
+        self._ahead_of: Counter[Group] = Counter()
+        self._groups = {node.name: (node.combo, node.slots) for node in graph.nodes.values()}
+        places = {group: _places(graph, group) for group in self._groups.values()}
+        self._places = places
+        self.ready = Queues(places)
+        self.waiting = Queues(places)
+        self.slots = Slots(graph.caps, places, self.ready)
         for host in self.hosts.values():
             self._index(host)
 
-    def host(self, name: str) -> HostState:
-        """The state of a host in the graph."""
-        return self.hosts[name]
+    @property
+    def harmed(self) -> int:
+        """How many hosts count as failures."""
+        return self.harmed_canaries.total() + self.harmed_others.total()
 
     def combo_of(self, name: str) -> Combo:
         """The combo of a host in the graph."""
@@ -166,82 +178,93 @@ class State:
             self._index(self.hosts[name])
 
     def _place(self, host: HostState) -> Place:
+        """A function of the host's value and of whether its wave is open; nothing else."""
+        place = NOWHERE
         if host.open or host.asking or host.stuck:
-            return "none", None
-        if host.round is not None:
-            return ("timer", host.not_before) if host.not_before else ("idle", None)
-        node = self.graph.nodes[host.name]
-        if host.status is Status.WAITING:
-            return ("queue", (node.combo, node.slots)) if node.wave in self.run.opened else ("none", None)
-        if host.status is Status.SOAKING:
-            return "timer", host.not_before
-        if host.status is not Status.RUNNING:
-            return "none", None
-        if host.not_before:
-            return "timer", host.not_before
-        if host.ending is None and not host.slot and self._wants_slot(host):
-            return "queue", (node.combo, node.slots)
-        return "idle", None
+            pass
+        elif host.round is not None or host.status is Status.SOAKING:
+            place = ("timer", host.not_before)
+        elif host.status is Status.WAITING:
+            if self.graph.nodes[host.name].wave in self.run.opened:
+                place = ("ready" if self._wants_slot(host) else "waiting", 0.0)
+        elif host.status is Status.RUNNING:
+            if host.not_before:
+                place = ("timer", host.not_before)
+            elif host.ending is None and self._wants_slot(host):
+                place = ("ready", 0.0)
+            else:
+                place = IDLE
+        return place
 
     def _wants_slot(self, host: HostState) -> bool:
+        """Whether all that is left to do before its next step is to take the slot."""
         combo = self.combo_of(host.name)
         step = combo.following(host.passed)
-        if step is None or not combo.holds_slot(step.name):
+        if host.slot or step is None or not combo.holds_slot(step.name):
             return False
         after = self.graph.gates_at.get(("after", host.passed or ""), ())
         return all(f"after {host.passed}/{gate.name}" in host.answered for gate in after)
 
     def _index(self, host: HostState) -> None:
         node = self.graph.nodes[host.name]
-        self.statuses[node.wave][host.status] += 1
         self._count(host, 1)
         if host.slot or host.reserved:
             self.slots.take(node.slots)
-        kind, where = self._place(host)
+        kind, when = self._place(host)
         if kind == "idle":
             self.idle[host.name] = None
         elif kind == "timer":
-            insort(self.timers, (where, host.name))
-        elif kind == "queue":
-            self.slots.know(where)
-            self.queues.setdefault(where, deque()).append(host.name)
+            insort(self.timers, (when, host.name))
+        elif kind == "ready":
+            self.ready.add(self._groups[host.name], host.name)
+        elif kind == "waiting":
+            self.waiting.add(self._groups[host.name], host.name)
         for flag, names in ((host.open, self.open), (host.asking, self.asking), (host.stuck, self.stuck)):
             if flag:
                 names[host.name] = None
 
     def _unindex(self, host: HostState) -> None:
         node = self.graph.nodes[host.name]
-        kind, where = self._place(host)
-        self.statuses[node.wave][host.status] -= 1
+        kind, when = self._place(host)
         self._count(host, -1)
         if host.slot or host.reserved:
             self.slots.release(node.slots)
         if kind == "idle":
             del self.idle[host.name]
         elif kind == "timer":
-            del self.timers[bisect_left(self.timers, (where, host.name))]
-        elif kind == "queue":
-            queue = self.queues[where]
-            if queue[0] == host.name:
-                queue.popleft()
-            else:
-                queue.remove(host.name)
-            if not queue:
-                del self.queues[where]
+            del self.timers[bisect_left(self.timers, (when, host.name))]
+        elif kind == "ready":
+            self.ready.remove(self._groups[host.name], host.name)
+        elif kind == "waiting":
+            self.waiting.remove(self._groups[host.name], host.name)
         for names in (self.open, self.asking, self.stuck):
             names.pop(host.name, None)
 
     def _count(self, host: HostState, by: int) -> None:
         node = self.graph.nodes[host.name]
-        if host.status is Status.VERIFIED and not host.harmed:
+        self.statuses[node.wave][host.status] += by
+        if host.status is Status.VERIFIED:
             self.verified[node.combo] += by
         if host.status in {Status.RETIRED, Status.GONE}:
             self.left[node.combo] += by
         if host.harmed:
-            self.harmed += by
             counter = self.harmed_canaries if self.graph.waves[node.wave].canary else self.harmed_others
             counter[node.combo] += by
         if host.round is not None:
             self.rounds_left[node.wave] += by
         if host.status is Status.RUNNING and not (host.slot or host.reserved):
-            self.ahead += by
+            self._count_ahead(self._groups[host.name], by)
+
+    def _count_ahead(self, group: Group, by: int) -> None:
+        """A domain that is prepared as far as it can take hosts lets others prepare theirs."""
+        self.ahead += by
+        self._ahead_of[group] += by
+        if self._ahead_of[group] >= self._places[group]:
+            self.waiting.block(group)
+        else:
+            self.waiting.unblock(group)
+
+
+def _places(graph: Graph, group: Group) -> int:
+    domains = [graph.caps[slot] for slot in group[1] if slot != FLEET]
+    return min(domains) if domains else graph.caps[FLEET]
