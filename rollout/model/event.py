@@ -26,7 +26,7 @@ class Kind(StrEnum):
     RESET = "breaker-reset"
     """[combo, or nothing for the whole run]"""
     PAUSED = "paused"
-    """[by: person | gate]. Also a request."""
+    """A request, too."""
     ENDED = "controller-ended"
     """The controller let go of the lease [exit_code]."""
 
@@ -45,11 +45,15 @@ class Kind(StrEnum):
     RETRYING = "step-retrying"
     """[not_before]"""
     ASKED = "gate-asked"
-    """Never written: known to the controller that asks alone [gate, moment, reserves]."""
+    """[gate, moment, reserves: its slot is kept free meanwhile]"""
+    YIELDED = "slot-yielded"
+    """The slot that was kept free for the host is given back: nothing may begin now."""
     ANSWERED = "gate-answered"
     """[gate, moment, value, samples]"""
     ASK_AGAIN = "gate-retrying"
-    """[gate, not_before]"""
+    """[not_before]"""
+    STUCK = "gate-stuck"
+    """A gate could not find out [gate]: the run pauses, the host waits for a person."""
     SOAKING = "host-soaking"
     """[until]"""
     VERIFIED = "host-verified"
@@ -65,6 +69,9 @@ class Kind(StrEnum):
 
 
 REQUESTS = frozenset({Kind.PAUSED, Kind.CONTINUED, Kind.ABORTED, Kind.RETRIED, Kind.RESOLVED, Kind.RETIRED})
+
+UNWRITTEN = frozenset({Kind.ASKED, Kind.YIELDED})
+"""Known to the asking controller alone: what it asked is void when it dies, so the journal never holds them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,10 +37,14 @@ class Queues:
         """Groups that are not blocked, least slack first."""
         return (group for _, group in self._order)
 
-    def add(self, group: Group, host: str) -> None:
-        """A host joins its group's queue."""
+    def add(self, group: Group, host: str, *, front: bool = False) -> None:
+        """A host joins its group's queue; at the front, if something was already asked for it."""
         self._leave_order(group)
-        self._hosts.setdefault(group, deque()).append(host)
+        queue = self._hosts.setdefault(group, deque())
+        if front:
+            queue.appendleft(host)
+        else:
+            queue.append(host)
         self._join_order(group)
 
     def remove(self, group: Group, host: str) -> None:

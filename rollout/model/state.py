@@ -29,14 +29,16 @@ class Status(StrEnum):
     GONE = "gone"
 
 
-SETTLED = frozenset({Status.VERIFIED, Status.HELD, Status.RETIRED, Status.GONE})
+OUT = frozenset({Status.HELD, Status.RETIRED, Status.GONE})
+"""Nothing is done to the host unless a person says so."""
 
 
 @dataclass(slots=True)
 class HostState:
     """One host's progress.
 
-    `passed`: the last step done; `step`/`attempt`: the one in flight (`open`) or last tried; `tries`: its failures so far.
+    `passed`: the last step done; `step`: the one in flight (`open`) or last tried; `tries`: its failures so far.
+    `attempt` counts the host's orders and never goes back, so that no two share a mark and attempt.
     `slot`: it counts in its limits (held hosts too). `harmed`: it counts as a failure. `answered`: passed gates of the present
     moment (`moment/gate` -> when). `round`: the wave's or run's gates that it still has to answer. `ending`: how the last try came out,
     until something is decided about it. `stuck`: a gate could not find out; a person is asked.
@@ -61,8 +63,8 @@ class HostState:
     round: str | None = None
     stuck: bool = False
     remembered: dict[str, Any] = field(default_factory=dict)
-    asking: int = 0
-    """Questions in flight: known to the asking controller alone, never written."""
+    asking: bool = False
+    """A question is in flight: known to the asking controller alone, never written."""
     reserved: bool = False
     """The slot is kept free for it while it is asked; never written."""
 
@@ -113,7 +115,7 @@ class State:
     """A run's progress over its graph. Built from nothing, or from what the journal kept.
 
     Indexes: `idle` hosts want a decision now, `timers` later; `ready` hosts want a slot, `waiting` ones may begin; `open` have a
-    step in flight, `asking` a question, `stuck` need a person. `ahead` counts hosts that began and hold no slot yet.
+    step in flight, `asking` a question, `stuck` need a person.
     """
 
     def __init__(
@@ -134,7 +136,6 @@ class State:
         self.harmed_canaries: Counter[str] = Counter()
         self.harmed_others: Counter[str] = Counter()
         self.rounds_left: Counter[str] = Counter()
-        self.ahead = 0
         self._ahead_of: Counter[Group] = Counter()
         self._groups = {node.name: (node.combo, node.slots) for node in graph.nodes.values()}
         places = {group: _places(graph, group) for group in self._groups.values()}
@@ -182,18 +183,17 @@ class State:
         place = NOWHERE
         if host.open or host.asking or host.stuck:
             pass
-        elif host.round is not None or host.status is Status.SOAKING:
+        elif host.ending is not None:
+            place = NOWHERE if host.status in OUT else IDLE
+        elif host.not_before:
             place = ("timer", host.not_before)
+        elif host.round is not None or host.reserved:
+            place = IDLE
         elif host.status is Status.WAITING:
             if self.graph.nodes[host.name].wave in self.run.opened:
                 place = ("ready" if self._wants_slot(host) else "waiting", 0.0)
         elif host.status is Status.RUNNING:
-            if host.not_before:
-                place = ("timer", host.not_before)
-            elif host.ending is None and self._wants_slot(host):
-                place = ("ready", 0.0)
-            else:
-                place = IDLE
+            place = ("ready", 0.0) if self._wants_slot(host) else IDLE
         return place
 
     def _wants_slot(self, host: HostState) -> bool:
@@ -216,9 +216,9 @@ class State:
         elif kind == "timer":
             insort(self.timers, (when, host.name))
         elif kind == "ready":
-            self.ready.add(self._groups[host.name], host.name)
+            self.ready.add(self._groups[host.name], host.name, front=bool(host.answered))
         elif kind == "waiting":
-            self.waiting.add(self._groups[host.name], host.name)
+            self.waiting.add(self._groups[host.name], host.name, front=bool(host.answered))
         for flag, names in ((host.open, self.open), (host.asking, self.asking), (host.stuck, self.stuck)):
             if flag:
                 names[host.name] = None
@@ -252,12 +252,12 @@ class State:
             counter[node.combo] += by
         if host.round is not None:
             self.rounds_left[node.wave] += by
-        if host.status is Status.RUNNING and not (host.slot or host.reserved):
+        begun = host.status is Status.RUNNING or (host.status is Status.WAITING and host.asking)
+        if begun and not (host.slot or host.reserved):
             self._count_ahead(self._groups[host.name], by)
 
     def _count_ahead(self, group: Group, by: int) -> None:
         """A domain that is prepared as far as it can take hosts lets others prepare theirs."""
-        self.ahead += by
         self._ahead_of[group] += by
         if self._ahead_of[group] >= self._places[group]:
             self.waiting.block(group)

@@ -1,0 +1,279 @@
+"""The fold: State after an event. The only place where State changes; it applies facts and decides nothing.
+
+A request that no longer fits (a retry of a host that is not held, say) changes nothing: it was true when it was asked.
+"""
+
+from collections.abc import Callable
+
+from rollout.model.event import Event, Kind
+from rollout.model.seams import Answer
+from rollout.model.state import HostState, State, Status
+
+REMEMBER = "remember"
+"""The moment at which a gate sees a host before its first disruptive step."""
+
+SOAK = "soak"
+"""The moment at which a soak ends and the last gates are asked again."""
+
+
+def apply(state: State, event: Event) -> tuple[str, ...]:
+    """Fold one event in; gives the hosts whose values it changed."""
+    state.run.seq = max(state.run.seq, event.seq)
+    state.run.at = max(state.run.at, event.at)
+    if event.host is None:
+        return _RUN[event.kind](state, event)
+    if event.host not in state.hosts:
+        return ()
+    with state.changing(event.host) as host:
+        _HOST[event.kind](state, host, event)
+    return (event.host,)
+
+
+def _enter(host: HostState, status: Status, event: Event) -> None:
+    """Enter a status: since when, and why."""
+    host.status, host.since, host.because = status, event.at, event.because
+
+
+# --- the run -----------------------------------------------------------------------------------------------------------------
+
+
+def _taken_up(state: State, event: Event) -> tuple[str, ...]:
+    state.run.fence = int(event.data.get("fence", state.run.fence))
+    for name in tuple(state.asking):
+        with state.changing(name) as host:
+            host.asking, host.reserved = False, False
+    return ()
+
+
+def _round(state: State, event: Event) -> tuple[str, ...]:
+    moment, wave = event.data["moment"], event.data.get("wave")
+    state.run.rounds.append(round_key(moment, wave))
+    names = state.graph.waves[wave].hosts if wave else tuple(state.graph.nodes)
+    wanted = Status.VERIFIED if moment == "after wave" else Status.WAITING
+    touched = tuple(name for name in names if state.hosts[name].status is wanted)
+    for name in touched:
+        with state.changing(name) as host:
+            host.round = moment
+    return touched
+
+
+def round_key(moment: str, wave: str | None) -> str:
+    """How a round is known in `RunState.rounds`."""
+    return f"{moment} {wave}" if wave else moment
+
+
+def _opened(state: State, event: Event) -> tuple[str, ...]:
+    state.open_wave(event.data["wave"], event.at)
+    return ()
+
+
+def _passed(state: State, event: Event) -> tuple[str, ...]:
+    state.run.passed[event.data["wave"]] = event.at
+    return ()
+
+
+def _tripped(state: State, event: Event) -> tuple[str, ...]:
+    state.run.tripped[event.data.get("combo", "")] = event.because
+    return ()
+
+
+def _reset(state: State, event: Event) -> tuple[str, ...]:
+    state.run.tripped.pop(event.data.get("combo", ""), None)
+    return ()
+
+
+def _paused(state: State, event: Event) -> tuple[str, ...]:
+    state.run.paused, state.run.paused_by = event.because, "person"
+    return ()
+
+
+def _continued(state: State, _: Event) -> tuple[str, ...]:
+    """A person went on: what could not be found out is asked anew."""
+    state.run.paused, state.run.paused_by = None, ""
+    touched = tuple(state.stuck)
+    for name in touched:
+        with state.changing(name) as host:
+            host.stuck, host.ending, host.gate_tries = False, None, {}
+    return touched
+
+
+def _aborted(state: State, event: Event) -> tuple[str, ...]:
+    state.run.aborted = event.because
+    return ()
+
+
+def _ended(_state: State, _event: Event) -> tuple[str, ...]:
+    return ()
+
+
+# --- a host ------------------------------------------------------------------------------------------------------------------
+
+
+def _intended(state: State, host: HostState, event: Event) -> None:
+    if host.status is Status.WAITING:
+        _enter(host, Status.RUNNING, event)
+    if event.step != host.step:
+        host.tries = 0
+    host.step, host.attempt, host.open = event.step, event.attempt, True
+    host.because, host.not_before, host.reserved = event.because, 0.0, False
+    host.slot = host.slot or state.combo_of(host.name).holds_slot(event.step or "")
+
+
+def _done(_state: State, host: HostState, event: Event) -> None:
+    host.open, host.passed, host.tries = False, event.step, 0
+    host.answered, host.gate_tries = {}, {}
+
+
+def _failed(_state: State, host: HostState, event: Event) -> None:
+    host.open, host.ending, host.because = False, str(event.data["ending"]), event.because
+    host.tries += 1
+    host.answered = {key: at for key, at in host.answered.items() if not key.startswith("before ")}
+
+
+def _void(_state: State, host: HostState, event: Event) -> None:
+    host.open, host.because = False, event.because
+
+
+def _retrying(_state: State, host: HostState, event: Event) -> None:
+    host.ending, host.not_before, host.because = None, float(event.data["not_before"]), event.because
+    host.harmed = host.harmed or host.slot
+
+
+def _asked(_state: State, host: HostState, event: Event) -> None:
+    host.asking = True
+    host.reserved = host.reserved or bool(event.data.get("reserves"))
+
+
+def _yielded(_state: State, host: HostState, _event: Event) -> None:
+    host.reserved = False
+
+
+def _answered(state: State, host: HostState, event: Event) -> None:
+    gate, moment, value = event.data["gate"], event.data["moment"], event.data["value"]
+    key = f"{moment}/{gate}"
+    host.asking = False
+    if value == Answer.PASS:
+        host.answered[key] = event.at
+        host.gate_tries.pop(key, None)
+        if moment == REMEMBER:
+            host.remembered[gate] = dict(event.data.get("samples", {}))
+    else:
+        host.gate_tries[key] = host.gate_tries.get(key, 0) + 1
+        host.ending, host.because, host.reserved = str(value), event.because, False
+    if host.round == moment and _all_answered(state, host, moment):
+        host.round, host.not_before = None, 0.0
+
+
+def _all_answered(state: State, host: HostState, moment: str) -> bool:
+    edge, what = moment.split(" ", 1)
+    return all(f"{moment}/{rule.name}" in host.answered for rule in state.graph.gates_at[edge, what])
+
+
+def _stuck(state: State, host: HostState, event: Event) -> None:
+    host.stuck, host.because = True, event.because
+    state.run.paused, state.run.paused_by = event.because, "gate"
+
+
+def _ask_again(_state: State, host: HostState, event: Event) -> None:
+    host.ending, host.not_before = None, float(event.data["not_before"])
+
+
+def _soaking(_state: State, host: HostState, event: Event) -> None:
+    _enter(host, Status.SOAKING, event)
+    host.not_before, host.slot = float(event.data["until"]), False
+    host.step, host.ending = None, None
+
+
+def _verified(_state: State, host: HostState, event: Event) -> None:
+    _enter(host, Status.VERIFIED, event)
+    host.not_before, host.slot, host.uncertain = 0.0, False, False
+    host.step, host.ending = None, None
+    host.answered, host.gate_tries = {}, {}
+
+
+def _held(state: State, host: HostState, event: Event) -> None:
+    """A host that was disrupted keeps, or takes back, its slot; one that was not touched takes none."""
+    combo = state.combo_of(host.name)
+    disrupted = host.slot or (host.passed is not None and combo.holds_slot(host.passed))
+    _enter(host, Status.HELD, event)
+    host.slot, host.harmed, host.reserved = disrupted, True, False
+    host.uncertain = bool(event.data.get("uncertain"))
+    host.round, host.not_before = None, 0.0
+
+
+def _gone(_state: State, host: HostState, event: Event) -> None:
+    if host.status is Status.WAITING and not host.open:
+        _enter(host, Status.GONE, event)
+        host.round, host.not_before = None, 0.0
+
+
+def _retried(_state: State, host: HostState, event: Event) -> None:
+    """A person answers for it: the failure no longer counts, until it fails again."""
+    if host.status is not Status.HELD:
+        return
+    _back_to_work(host, event)
+    host.harmed = False
+
+
+def _resolved(state: State, host: HostState, event: Event) -> None:
+    """`done`: the step counts as done, `verify` and its gates are run again; the failure still counts (design, section 12)."""
+    if host.status is not Status.HELD:
+        return
+    if event.data["as"] != "done":
+        host.because, host.uncertain = event.because, False
+        return
+    names = [step.name for step in state.combo_of(host.name).chain]
+    reached = names.index(host.step) if host.step in names else -1
+    if host.passed in names:
+        reached = max(reached, names.index(host.passed))
+    if "verify" in names:
+        reached = min(reached, names.index("verify") - 1)
+    host.passed = names[reached] if reached >= 0 else None
+    _back_to_work(host, event)
+
+
+def _back_to_work(host: HostState, event: Event) -> None:
+    _enter(host, Status.RUNNING, event)
+    host.ending, host.not_before, host.tries, host.uncertain = None, 0.0, 0, False
+    host.answered, host.gate_tries, host.stuck = {}, {}, False
+
+
+def _retired(_state: State, host: HostState, event: Event) -> None:
+    if host.open or host.status in {Status.RETIRED, Status.GONE}:
+        return
+    _enter(host, Status.RETIRED, event)
+    host.slot, host.reserved, host.stuck, host.round, host.not_before = False, False, False, None, 0.0
+
+
+_RUN: dict[Kind, Callable[[State, Event], tuple[str, ...]]] = {
+    Kind.TAKEN_UP: _taken_up,
+    Kind.ROUND: _round,
+    Kind.OPENED: _opened,
+    Kind.PASSED: _passed,
+    Kind.TRIPPED: _tripped,
+    Kind.RESET: _reset,
+    Kind.PAUSED: _paused,
+    Kind.CONTINUED: _continued,
+    Kind.ABORTED: _aborted,
+    Kind.ENDED: _ended,
+}
+
+_HOST: dict[Kind, Callable[[State, HostState, Event], None]] = {
+    Kind.INTENDED: _intended,
+    Kind.DONE: _done,
+    Kind.FAILED: _failed,
+    Kind.VOID: _void,
+    Kind.RETRYING: _retrying,
+    Kind.ASKED: _asked,
+    Kind.ANSWERED: _answered,
+    Kind.YIELDED: _yielded,
+    Kind.ASK_AGAIN: _ask_again,
+    Kind.STUCK: _stuck,
+    Kind.SOAKING: _soaking,
+    Kind.VERIFIED: _verified,
+    Kind.HELD: _held,
+    Kind.GONE: _gone,
+    Kind.RETRIED: _retried,
+    Kind.RESOLVED: _resolved,
+    Kind.RETIRED: _retired,
+}
