@@ -1,0 +1,196 @@
+"""The light engine: a host is a set of namespaces whose init is a shell that starts sshd.
+
+All of it runs inside the supervisor's own mount and network namespaces. The systemd engine, when it comes, is another
+class with these methods; the supervisor and the faults know no more of a host than they offer.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from rollout.lab.places import Places
+from rollout.lab.trees import FILES, Trees
+
+_DISK_MEGABYTES = 1024
+# What would reach through to the machine that all hosts share: its clock, modules, devices, mounts, log.
+_WITHOUT = ("sys_admin", "sys_module", "sys_rawio", "sys_time", "mknod", "syslog", "wake_alarm", "bpf", "perfmon")
+_SSH = 22
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What the engine needs to know of a host."""
+
+    name: str
+    index: int
+    release: str
+    guests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    """Hosts made of namespaces; a host's process is the `unshare` that waits for its init."""
+
+    places: Places
+    trees: Trees
+
+    def lay_network(self) -> None:
+        """The bridge, in the network namespace that the supervisor was started in."""
+        commands = (
+            "link set lo up",
+            "link add lab0 type bridge",
+            f"address add {self.places.gateway}/{self.places.network.prefixlen} dev lab0",
+            "link set lab0 up",
+        )
+        subprocess.run(["ip", "-batch", "-"], input="\n".join(commands), text=True, check=True)
+
+    def lay_disk(self, host: Host) -> None:
+        """The host's disk, a tmpfs that outlives its boots and dies with the supervisor, with what makes the host itself."""
+        disk = self._disk(host)
+        disk.mkdir(parents=True)
+        self._mount_disk(host, f"mode=755,size={_DISK_MEGABYTES}m")
+        upper = disk / "upper"
+        for directory in ("upper/etc/ssh", "upper/var/lib/lab", "upper/usr/bin", "work", "root"):
+            (disk / directory).mkdir(parents=True)
+        own = f"{self.places.address(host.index)} {host.name}"
+        texts = {
+            "etc/hostname": host.name,
+            "etc/hosts": f"127.0.0.1 localhost\n{own}",
+            "etc/machine-id": uuid.uuid4().hex,
+            "root/.ssh/authorized_keys": self.places.key.with_suffix(".pub").read_text().strip(),
+            "etc/ssh/ssh_host_ed25519_key.pub": (self.places.host(host.name) / "ssh_host_ed25519_key.pub").read_text(),
+        }
+        (upper / "root/.ssh").mkdir(parents=True, mode=0o700)
+        (upper / "root").chmod(0o700)
+        for name, text in texts.items():
+            (upper / name).write_text(text.strip() + "\n")
+        key = upper / "etc/ssh/ssh_host_ed25519_key"
+        key.touch(0o600)
+        key.write_text((self.places.host(host.name) / key.name).read_text())
+        if host.guests:
+            (upper / "var/lib/lab/guests").write_text("".join(f"{guest}\n" for guest in host.guests))
+            (upper / "usr/bin/virsh").symlink_to("/usr/lib/lab/virsh")
+
+    def start(self, host: Host, *, linked: bool) -> subprocess.Popen[bytes]:
+        """Begin a boot: new namespaces, a clock that starts near 0, a new boot id.
+
+        The child dies with the *thread* that calls this (PR_SET_PDEATHSIG), which therefore has to wait for it.
+        """
+        directory = self.places.host(host.name)
+        boot_id = directory / "boot_id"
+        boot_id.write_text(f"{uuid.uuid4()}\n")
+        for left in ("armed", "reached"):
+            (directory / "run" / left).unlink(missing_ok=True)
+        clocks = [
+            *("--boottime", str(-int(time.clock_gettime(time.CLOCK_BOOTTIME)))),
+            *("--monotonic", str(-int(time.clock_gettime(time.CLOCK_MONOTONIC)))),
+        ]
+        with (directory / "console.log").open("ab") as console:
+            return subprocess.Popen(
+                [
+                    *("setpriv", "--pdeathsig", "KILL", "unshare", "--fork", "--kill-child", "--net", "--pid", "--mount"),
+                    *("--uts", "--ipc", "--cgroup", "--time", *clocks, "sh", str(FILES / "launch.sh")),
+                ],
+                env=self._environment(host, boot_id, linked=linked),
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                start_new_session=True,
+            )
+
+    def _environment(self, host: Host, boot_id: Path, *, linked: bool) -> dict[str, str]:
+        address = self.places.address(host.index)
+        disk = self._disk(host)
+        mark, _, value = self.places.mark.partition("=")
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            mark: value,
+            "LAB_NAME": host.name,
+            "LAB_BASE": str(self.trees.base),
+            "LAB_MACHINERY": str(self.trees.machinery),
+            "LAB_RELEASE": str(self.trees.release(host.release)),
+            "LAB_REPOSITORY": str(self.trees.repository),
+            "LAB_DISK": str(disk),
+            "LAB_ROOT": str(disk / "root"),
+            "LAB_RUN": str(self.places.host(host.name) / "run"),
+            "LAB_BOOT_ID": str(boot_id),
+            "LAB_CONTROL": f"/proc/{os.getpid()}/ns/net",
+            "LAB_CABLE": self._cable(host),
+            "LAB_LINK": "up" if linked else "down",
+            # The same card after each boot: a new MAC would leave stale neighbours behind for seconds.
+            "LAB_MAC": "02:1a:b0:" + ":".join(f"{byte:02x}" for byte in address.packed[1:]),
+            "LAB_ADDRESS": f"{address}/{self.places.network.prefixlen}",
+            "LAB_GATEWAY": str(self.places.gateway),
+            "LAB_WITHOUT": ",".join(f"-{capability}" for capability in _WITHOUT),
+        }
+
+    def answers(self, host: Host) -> bool:
+        """Whether sshd greets."""
+        try:
+            with socket.create_connection((str(self.places.address(host.index)), _SSH), timeout=0.3) as connection:
+                return connection.recv(4) == b"SSH-"
+        except OSError:
+            return False
+
+    def link(self, host: Host, *, up: bool) -> None:
+        """Plug or pull the host's cable, at the switch's end; no harm if the host has none now."""
+        subprocess.run(
+            ["ip", "link", "set", self._cable(host), "up" if up else "down"], capture_output=True, check=False
+        )
+
+    def fill_disk(self, host: Host, *, full: bool) -> None:
+        """Leave no room on the disk, or give it back."""
+        room = os.statvfs(self._disk(host))
+        used = (room.f_blocks - room.f_bfree) * room.f_frsize
+        self._mount_disk(host, f"remount,size={used if full else _DISK_MEGABYTES * 2**20}")
+
+    def processes(self, process: subprocess.Popen[bytes], name: str = "") -> list[int]:
+        """The host's processes, or those with that name."""
+        try:
+            mine = os.readlink(f"/proc/{process.pid}/ns/pid_for_children")
+        except OSError:
+            return []
+        found = []
+        for entry in os.listdir("/proc"):
+            with suppress(OSError):
+                if (
+                    entry.isdecimal()
+                    and os.readlink(f"/proc/{entry}/ns/pid") == mine
+                    and name in ("", Path(f"/proc/{entry}/comm").read_text().strip())
+                ):
+                    found.append(int(entry))
+        return found
+
+    def signal(self, process: subprocess.Popen[bytes], number: signal.Signals, name: str = "") -> None:
+        """Signal all processes of the host (or those with that name) until no new one turns up."""
+        signalled: set[int] = set()
+        while new := set(self.processes(process, name)) - signalled:
+            for pid in new:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            signalled |= new
+
+    def _mount_disk(self, host: Host, options: str) -> None:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(self._disk(host))], check=True)
+
+    def _disk(self, host: Host) -> Path:
+        return self.places.disks / host.name
+
+    def _cable(self, host: Host) -> str:
+        return f"lab.{host.index}"
+
+
+def inside(pid: int) -> list[str]:
+    """What puts a command into the host whose `unshare` has this pid, whatever state its network and sshd are in."""
+    spaces = f"/proc/{pid}/ns"
+    return [
+        *("nsenter", f"--net={spaces}/net", f"--mount={spaces}/mnt", f"--uts={spaces}/uts", f"--ipc={spaces}/ipc"),
+        *(f"--pid={spaces}/pid_for_children", f"--time={spaces}/time_for_children", "--"),
+        *("env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"),
+    ]

@@ -1,0 +1,232 @@
+"""The file systems that all hosts share, read-only, in a cache: built once, by renaming, under a lock.
+
+Three layers: `base-*` (Debian, by mmdebstrap from the machine's own mirror), `kit-*/machinery` (what stands for firmware,
+init and libvirt) and `kit-*/labos-N` (release N installed on them by real apt). A host's own disk lies over these.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rollout.errors import LabError
+from rollout.lab import packages
+
+Say = Callable[[str], None]
+
+FILES = Path(__file__).parent / "files"
+_INCLUDE = "mount,openssh-server,python3,python3-apt,iproute2,procps,sudo"
+_WITHOUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*")
+# What runs here dies with us, sees its own processes alone, and its mounts are gone when it ends, however it ends.
+_APART = [
+    *("setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child"),
+    *("--mount", "--mount-proc", "--ipc", "--"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Trees:
+    """Where the shared file systems are."""
+
+    base: Path
+    kit: Path
+
+    @property
+    def machinery(self) -> Path:
+        """What the lab adds to Debian."""
+        return self.kit / "machinery"
+
+    @property
+    def repository(self) -> Path:
+        """The packages of the lab's releases."""
+        return self.kit / "repository"
+
+    @property
+    def fakes_kernels(self) -> bool:
+        """Whether `uname -r` follows the lab's kernels; without a C compiler at building time it does not."""
+        return (self.machinery / "usr/lib/lab/uname.so").exists()
+
+    def release(self, name: str) -> Path:
+        """The layer of an installed release."""
+        return self.kit / name
+
+
+def installable() -> tuple[str, ...]:
+    """The releases that a host can begin with."""
+    return tuple(release.name for release in packages.RELEASES if not release.broken)
+
+
+def cache_directory() -> Path:
+    """Where trees are kept: under XDG_CACHE_HOME if set, else /var/cache."""
+    home = os.environ.get("XDG_CACHE_HOME")
+    return Path(home, "rollout", "lab") if home else Path("/var/cache/rollout-lab")
+
+
+def ensure(say: Say) -> Trees:
+    """The trees, building what the cache lacks: half a minute for Debian, seconds for the rest."""
+    cache = cache_directory()
+    cache.mkdir(parents=True, exist_ok=True)
+    base_key = _digest(_INCLUDE, *_WITHOUT)
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    mine = [path.read_text() for path in sorted(FILES.iterdir())]
+    code = [Path(module).read_text() for module in (packages.__file__, __file__)]
+    kit_key = _digest(base_key, str(bool(compiler)), *mine, *code)
+    trees = Trees(cache / f"base-{base_key}", cache / f"kit-{kit_key}")
+    with _locked(cache):
+        if not trees.base.exists():
+            say("lab: building the shared Debian tree, once")
+            with _renamed_into(trees.base) as scratch:
+                _build_base(scratch, _sources())
+        if not trees.kit.exists():
+            say("lab: building the releases")
+            with _renamed_into(trees.kit) as scratch:
+                _build_kit(scratch, trees.base, compiler)
+    return trees
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+
+
+@contextmanager
+def _locked(cache: Path) -> Iterator[None]:
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in cache.glob("building-*"):  # of a builder that was killed: the lock is ours, so nobody uses it
+            shutil.rmtree(left)
+        yield
+
+
+@contextmanager
+def _renamed_into(target: Path) -> Iterator[Path]:
+    """A scratch directory that becomes `target` if all goes well, and nothing if not."""
+    scratch = Path(tempfile.mkdtemp(prefix="building-", dir=target.parent))
+    try:
+        tree = scratch / "tree"
+        tree.mkdir()
+        yield tree
+        tree.rename(target)
+    finally:
+        shutil.rmtree(scratch)
+
+
+def _sources() -> list[str]:
+    """The machine's own Debian mirror and suite, as source lines; what is not Debian's stays out."""
+    wanted = ("$(REPO_URI)", "$(CODENAME)", "$(COMPONENT)")
+    asked = subprocess.run(
+        ["apt-get", "indextargets", "--format", " ".join(wanted), "Created-By: Packages", "Origin: Debian"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = sorted({line for line in asked.stdout.splitlines() if line.split()[2:] == ["main"]})
+    if not found:
+        raise LabError("the lab builds its hosts from this machine's Debian mirror, and apt knows none: run apt-get update")
+    return [f"deb {line}" for line in found]
+
+
+def _suite(sources: list[str]) -> str:
+    """The plain codename among bookworm, bookworm-updates, bookworm-security."""
+    return min((line.split()[2] for line in sources), key=len)
+
+
+def _build_base(tree: Path, sources: list[str]) -> None:
+    options = [f"--dpkgopt=path-exclude={pattern}" for pattern in _WITHOUT]
+    quiet = ["--quiet", "--mode=root", "--variant=apt", '--aptopt=APT::Install-Recommends "false"']
+    _run(
+        [*_APART, "mmdebstrap", *quiet, *options, f"--include={_INCLUDE}", _suite(sources), str(tree), *sources],
+        "the shared Debian tree cannot be built",
+    )
+    # A host knows the lab's repository and no other, and nothing of the machine's way to the outside.
+    for left in (tree / "etc/apt/sources.list", *(tree / "etc/apt/sources.list.d").iterdir()):
+        left.unlink(missing_ok=True)
+    for setting in (tree / "etc/apt/apt.conf.d").iterdir():
+        if "proxy" in setting.read_text().lower():
+            setting.unlink()
+    (tree / "etc/resolv.conf").write_text("")
+    for key in (tree / "etc/ssh").glob("ssh_host_*"):
+        key.unlink()
+    tree.chmod(0o755)
+
+
+def _build_kit(kit: Path, base: Path, compiler: str | None) -> None:
+    made = Trees(base, kit)
+    made.repository.mkdir()
+    kit.chmod(0o755)
+    packages.write_repository(made.repository)
+    _lay_machinery(made.machinery, compiler)
+    for release in packages.RELEASES:
+        if not release.broken:
+            _install(made, release)
+
+
+def _lay_machinery(tree: Path, compiler: str | None) -> None:
+    programs = {
+        "init": "usr/lib/lab/init",
+        "fault-point": "usr/lib/lab/fault-point",
+        "virsh": "usr/lib/lab/virsh",
+        "shutdown": "usr/sbin/shutdown",
+    }
+    for name, path in programs.items():
+        _place(FILES / name, tree / path, 0o755)
+    for name in ("reboot", "poweroff", "halt"):
+        (tree / "usr/sbin" / name).symlink_to("shutdown")
+    _place(FILES / "sshd_config", tree / "etc/ssh/sshd_config", 0o644)
+    _place(FILES / "apt.conf", tree / "etc/apt/apt.conf.d/90lab", 0o644)
+    (tree / "srv/labos").mkdir(parents=True)
+    if compiler:
+        library = tree / "usr/lib/lab/uname.so"
+        _run(
+            [compiler, "-O2", "-shared", "-fPIC", "-o", str(library), str(FILES / "uname.c")],
+            "the library that shows a host's kernel cannot be compiled",
+        )
+        (tree / "etc/ld.so.preload").write_text("/usr/lib/lab/uname.so\n")
+    for directory in (tree, *(path for path in tree.rglob("*") if path.is_dir())):
+        directory.chmod(0o755)
+
+
+def _place(source: Path, target: Path, mode: int) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    target.chmod(mode)
+
+
+def _install(trees: Trees, release: packages.Release) -> None:
+    layer = trees.release(release.name)
+    layer.mkdir()
+    layer.chmod(0o755)
+    with tempfile.TemporaryDirectory(dir=trees.kit.parent) as scratch:
+        _run(
+            [*_APART, "sh", str(FILES / "install-release.sh")],
+            f"release {release.name} cannot be installed in the shared tree",
+            {
+                "LAB_BASE": str(trees.base),
+                "LAB_MACHINERY": str(trees.machinery),
+                "LAB_LAYER": str(layer),
+                "LAB_SCRATCH": scratch,
+                "LAB_REPOSITORY": str(trees.repository),
+                "LAB_CODENAME": release.codename,
+            },
+        )
+
+
+def _run(command: list[str], failure: str, environment: dict[str, str] | None = None) -> None:
+    """Run to the end; a LabError that begins with `failure` and ends with the program's last words."""
+    done = subprocess.run(
+        command,
+        env={**os.environ, **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        last = [line.strip() for line in done.stdout.splitlines() if line.strip()][-3:]
+        raise LabError(f"{failure}: {' / '.join(last) or f'exit code {done.returncode}'}")
