@@ -28,7 +28,7 @@ class Node:
 class Combo:
     """Hosts that break alike. `chain` is what each of them walks; `to` is where it leads (factor -> globs).
 
-    `hosts` counts those in waves, `current` those already there.
+    `hosts` counts those in waves, `current` those already there. `guests_ignored` is the reason why guests are no obstacle.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Combo:
     to: Mapping[str, tuple[str, ...]]
     hosts: int
     current: int = 0
+    guests_ignored: str | None = None
 
     def step(self, name: str) -> Step | None:
         """The step of that name, if the chain has it."""

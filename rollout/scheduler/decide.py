@@ -1,0 +1,146 @@
+"""What to do next. Read it top to bottom: each rule speaks only if the ones above had nothing to say.
+
+1. A breaker trips when more hosts failed than are tolerated, and resets when a person has answered for them.
+2. A wave passes when all its hosts are settled and its gates are answered; the next opens when its needs are met.
+3. A host that has begun goes on: a failure is retried or held, a gate asked, the next step started.
+4. A slot that is free goes to a host that is ready for it, the domain with the least slack first.
+5. A host that waits begins the steps that need no slot, as far ahead as its domain can take hosts.
+6. Otherwise wait for what is in flight, or stop and say why.
+
+Decisions of one call do not depend on each other; the engine carries them out and asks again until it is told to wait.
+"""
+
+from bisect import bisect_right
+from itertools import islice
+
+from rollout.model.decision import Ask, Decision, Record, Start, Wait
+from rollout.model.event import Event, Kind
+from rollout.model.graph import Graph
+from rollout.model.state import State
+from rollout.scheduler.ending import ending
+from rollout.scheduler.hosts import go_on
+from rollout.scheduler.stops import stopped
+from rollout.scheduler.waves import waves
+
+
+def decide(graph: Graph, state: State, now: float) -> list[Decision]:
+    """The decisions that are due at `now` (seconds since the epoch); the last is Wait or Stop when nothing else is due."""
+    records = breakers(graph, state) or waves(graph, state)
+    if records:
+        return list(records)
+    room = graph.controller - len(state.open)
+    return (
+        _go_on(graph, state, now, room)
+        or _take_slot(graph, state, now, room)
+        or _begin(graph, state, now, room)
+        or [_rest(graph, state, now)]
+    )
+
+
+def breakers(graph: Graph, state: State) -> list[Record]:
+    """Trip what failed too often; reset what no longer counts as failed."""
+    records = []
+    for combo in graph.combos:
+        canaries, others = state.harmed_canaries[combo], state.harmed_others[combo]
+        why = ""
+        if canaries > graph.tolerated_canary:
+            why = f"{combo}: {_failed(canaries, 'canary', 'canaries')}, {graph.tolerated_canary} tolerated; nothing more begins in this combo"
+        elif others > graph.tolerated_combo:
+            why = f"{combo}: {_failed(others, 'host', 'hosts')} after its canaries, {graph.tolerated_combo} tolerated; nothing more begins in this combo"
+        records += _switch(state, combo, why)
+    why = ""
+    if state.harmed > graph.tolerated_run:
+        why = f"{_failed(state.harmed, 'host', 'hosts')} in this run, {graph.tolerated_run} tolerated; nothing more begins"
+    return records + _switch(state, "", why)
+
+
+def _switch(state: State, combo: str, why: str) -> list[Record]:
+    tripped = combo in state.run.tripped
+    data = {"combo": combo} if combo else {}
+    if why and not tripped:
+        return [Record(Event(Kind.TRIPPED, why, data=data))]
+    if tripped and not why:
+        who = combo or "the run"
+        return [
+            Record(
+                Event(Kind.RESET, f"{who}: its failures were answered for by a person; it goes on", data=data)
+            )
+        ]
+    return []
+
+
+def _failed(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many} failed"
+
+
+def _due(state: State, now: float) -> list[str]:
+    """Hosts that want a decision now: those that are idle, and those whose time has come."""
+    ripe = state.timers[: bisect_right(state.timers, (now, "\U0010ffff"))]
+    return [*state.idle, *(name for _, name in ripe)]
+
+
+def _go_on(graph: Graph, state: State, now: float, room: int) -> list[Decision]:
+    """At most one of them takes a slot: the next is judged when that one is counted."""
+    decisions: list[Decision] = []
+    takers = 0
+    for name in _due(state, now):
+        decision = go_on(graph, state, name, now)
+        if decision is None:
+            continue
+        if isinstance(decision, Start):
+            if room <= 0:
+                continue
+            room -= 1
+        if not state.hosts[name].reserved and _takes(decision):
+            if takers:
+                continue
+            takers += 1
+        decisions.append(decision)
+    return decisions
+
+
+def _takes(decision: Decision) -> bool:
+    return (isinstance(decision, Start) and bool(decision.slots)) or (
+        isinstance(decision, Ask) and decision.reserves
+    )
+
+
+def _take_slot(graph: Graph, state: State, now: float, room: int) -> list[Decision]:
+    if state.slots.fleet_full:
+        return []
+    for group in state.ready.open_groups():
+        if stopped(state, group[0]):
+            continue
+        decision = go_on(graph, state, state.ready.first(group), now)
+        if isinstance(decision, Ask) or (isinstance(decision, Start) and room > 0):
+            return [decision]
+    return []
+
+
+def _begin(graph: Graph, state: State, now: float, room: int) -> list[Decision]:
+    for group in state.waiting.open_groups():
+        if room <= 0:
+            break
+        if stopped(state, group[0]):
+            continue
+        decision = go_on(graph, state, state.waiting.first(group), now)
+        if decision is not None:
+            return [decision]
+    return []
+
+
+def _rest(graph: Graph, state: State, now: float) -> Decision:
+    until = _next_time(state, now)
+    if state.open or state.asking or until is not None:
+        return Wait(until, f"{len(state.open)} steps and {len(state.asking)} gate questions in flight")
+    return ending(graph, state)
+
+
+def _next_time(state: State, now: float) -> float | None:
+    """When the next host wants a decision. A run that is to stop waits for disrupted hosts alone: a soaking one is safe."""
+    later = bisect_right(state.timers, (now, "\U0010ffff"))
+    stopping = state.run.aborted or state.run.paused
+    for at, name in islice(state.timers, later, None):
+        if not stopping or state.hosts[name].slot:
+            return at
+    return None

@@ -1,0 +1,64 @@
+"""Nothing is in flight and nothing can begin: done, or why not."""
+
+from collections import Counter
+
+from rollout.errors import DONE, HALTED, HELD_WITHIN_BUDGET, NotNow
+from rollout.model.decision import Stop
+from rollout.model.graph import Graph
+from rollout.model.state import State, Status
+from rollout.scheduler.waves import unmet
+
+
+def ending(graph: Graph, state: State) -> Stop:
+    """How the controller ends, with the exit code of design section 10."""
+    totals: Counter[Status] = Counter()
+    for counts in state.statuses.values():
+        totals.update(counts)
+    unfinished = totals[Status.WAITING] + totals[Status.RUNNING] + totals[Status.SOAKING]
+    tally = f"{totals[Status.VERIFIED]} verified, {totals[Status.HELD]} held, {totals[Status.WAITING]} not started"
+    if state.run.aborted and unfinished:
+        return Stop(HALTED, f"aborted: {state.run.aborted} ({tally})")
+    if not unfinished and not state.run.tripped:
+        held = totals[Status.HELD]
+        return Stop(HELD_WITHIN_BUDGET if held else DONE, f"finished: {tally}")
+    if state.run.paused:
+        code = HALTED if state.run.paused_by == "gate" else NotNow.exit_code
+        return Stop(code, f"paused: {state.run.paused} ({tally})")
+    return Stop(HALTED, f"halted: {'; '.join(stalls(graph, state))} ({tally})")
+
+
+def stalls(graph: Graph, state: State) -> list[str]:
+    """What keeps the rest from beginning, one sentence each."""
+    reasons = list(state.run.tripped.values())
+    for line in graph.waves_of.values():
+        wave = next((wave for wave in line if wave.id not in state.run.passed), None)
+        if wave is None or wave.combo in state.run.tripped or "" in state.run.tripped:
+            continue
+        counts = state.statuses[wave.id]
+        if wave.id not in state.run.opened:
+            reasons += [f"{wave.id} cannot open: {missing}" for missing in unmet(graph, state, wave)]
+        elif (
+            wave.canary
+            and not counts[Status.VERIFIED]
+            and not counts[Status.WAITING]
+            and not counts[Status.RUNNING]
+        ):
+            reasons.append(f"{wave.id} has no verified canary, so the rest of {wave.combo} does not begin")
+    reasons += _full(graph, state)
+    return reasons or ["nothing can begin"]
+
+
+def _full(graph: Graph, state: State) -> list[str]:
+    """Limits that held hosts fill."""
+    if not (len(state.ready) or len(state.waiting)):
+        return []
+    holders: dict[str, list[str]] = {}
+    for host in state.hosts.values():
+        if host.slot:
+            for slot in graph.nodes[host.name].slots:
+                holders.setdefault(slot, []).append(host.name)
+    return [
+        f"limit {slot} is full: {', '.join(sorted(names)[:5])} {'holds its slot' if len(names) == 1 else 'hold their slots'}"
+        for slot, names in sorted(holders.items())
+        if len(names) >= graph.caps[slot]
+    ]

@@ -1,0 +1,160 @@
+"""What one host does next."""
+
+from rollout.model.decision import Ask, Decision, Record, Start
+from rollout.model.event import Event, Kind
+from rollout.model.fold import REMEMBER, SOAK
+from rollout.model.graph import Combo, Graph
+from rollout.model.plan import GateRule, Step
+from rollout.model.seams import Answer, Ending
+from rollout.model.state import HostState, State, Status
+from rollout.scheduler.stops import stopped
+
+FRESH = 300.0
+"""Seconds for which the answer of a gate before a step may be relied upon."""
+
+
+def go_on(graph: Graph, state: State, name: str, now: float) -> Decision | None:
+    """The host's next decision; None if it has to wait for something that is not its own."""
+    host = state.hosts[name]
+    if host.ending is not None:
+        return _after_failure(graph, state, host, now)
+    if host.round is not None:
+        return _ask_round(graph, host)
+    if host.status is Status.SOAKING:
+        return _after_soak(graph, state, host)
+    combo = state.combo_of(name)
+    asked = _ask(host, f"after {host.passed}", graph.gates_at.get(("after", host.passed or ""), ()))
+    if asked is not None:
+        return asked
+    step = combo.following(host.passed)
+    if step is None:
+        return _healthy(state, host, now)
+    return _next_step(graph, state, host, combo, step, now)
+
+
+def _next_step(
+    graph: Graph, state: State, host: HostState, combo: Combo, step: Step, now: float
+) -> Decision | None:
+    node = graph.nodes[host.name]
+    takes = combo.holds_slot(step.name) and not host.slot
+    if not host.slot and stopped(state, node.combo):
+        return Record(Event(Kind.YIELDED, "nothing may begin now", host.name)) if host.reserved else None
+    if takes and not host.reserved and state.slots.full(node.slots):
+        return None
+    if takes:
+        asked = _ask(host, REMEMBER, graph.remembering, reserves=True, stale=now - FRESH)
+        if asked is not None:
+            return asked
+    gates = _gates_before(graph, combo, step)
+    asked = _ask(host, f"before {step.name}", gates, reserves=takes, stale=now - FRESH)
+    if asked is not None:
+        return asked
+    return Start(
+        host.name, step.name, host.attempt + 1, node.slots if takes else (), _because_start(host, step, takes)
+    )
+
+
+def _gates_before(graph: Graph, combo: Combo, step: Step) -> tuple[GateRule, ...]:
+    """The gates before a step; a combo that ignores guests, with a reason, is not asked for them."""
+    gates = graph.gates_at.get(("before", step.name), ())
+    if combo.guests_ignored is not None:
+        gates = tuple(gate for gate in gates if gate.kind != "guests")
+    return gates
+
+
+def _because_start(host: HostState, step: Step, takes: bool) -> str:
+    if host.step == step.name and host.tries:
+        return f"{step.name} failed {host.tries} of {step.retries + 1} times; it is tried again"
+    if host.passed is None:
+        return f"its wave is open; {step.name} is its first step"
+    return f"{host.passed} is done; its slot is free" if takes else f"{host.passed} is done"
+
+
+def _ask(
+    host: HostState,
+    moment: str,
+    gates: tuple[GateRule, ...],
+    *,
+    reserves: bool = False,
+    stale: float = 0.0,
+) -> Ask | None:
+    """The first of the gates that has no answer, or only one from before `stale`."""
+    for gate in gates:
+        if (
+            host.answered.get(f"{moment}/{gate.name}", -1.0) < stale
+            or f"{moment}/{gate.name}" not in host.answered
+        ):
+            return Ask(host.name, gate, moment, reserves, f"{gate.name} is asked {moment}")
+    return None
+
+
+def _ask_round(graph: Graph, host: HostState) -> Ask | None:
+    edge, what = (host.round or "").split(" ", 1)
+    return _ask(host, host.round or "", graph.gates_at[edge, what])
+
+
+def _healthy(state: State, host: HostState, now: float) -> Record:
+    """Proven healthy on the target: the slot is free again; health has yet to hold for the soak."""
+    soak = state.wave_of(host.name).soak
+    if soak <= 0:
+        return Record(Event(Kind.VERIFIED, "every step is done and every gate has passed", host.name))
+    because = f"healthy on the target; its health has to hold for {soak:g} s"
+    return Record(Event(Kind.SOAKING, because, host.name, data={"until": now + soak}))
+
+
+def _after_soak(graph: Graph, state: State, host: HostState) -> Decision:
+    """The gates of the last step that has any are asked again: a soak without a look is a mere sleep."""
+    asked = _ask(host, SOAK, last_gates(graph, state.combo_of(host.name)))
+    return asked or Record(Event(Kind.VERIFIED, "its health has held for the whole soak", host.name))
+
+
+def last_gates(graph: Graph, combo: Combo) -> tuple[GateRule, ...]:
+    """The gates after the last step of the chain that has any."""
+    for step in reversed(combo.chain):
+        gates = graph.gates_at.get(("after", step.name), ())
+        if gates:
+            return gates
+    return ()
+
+
+def _after_failure(graph: Graph, state: State, host: HostState, now: float) -> Record:
+    if host.ending in {Answer.FAIL, Answer.ERROR, Answer.INCONCLUSIVE}:
+        return _after_gate(graph, host, now)
+    step = state.combo_of(host.name).step(host.step or "")
+    name = host.step
+    if host.ending == Ending.UNKNOWN or (host.ending == Ending.LATE and step is not None and step.once):
+        return _hold(host, f"what {name} did cannot be known: {host.because}", uncertain=True)
+    if step is None or step.once or host.ending == Ending.REFUSED or host.tries > step.retries:
+        times = f" ({host.tries} times)" if host.tries > 1 else ""
+        return _hold(host, f"{name} {_word(host.ending)}{times}: {host.because}")
+    pause = step.backoff * 2 ** (host.tries - 1)
+    because = f"{name} {_word(host.ending)}: {host.because}; tried again in {pause:g} s (try {host.tries + 1} of {step.retries + 1})"
+    return Record(
+        Event(Kind.RETRYING, because, host.name, host.step, host.attempt, {"not_before": now + pause})
+    )
+
+
+def _after_gate(graph: Graph, host: HostState, now: float) -> Record:
+    key = next(reversed(host.gate_tries))
+    moment, gate_name = key.rsplit("/", 1)
+    rule = next(gate for gate in graph.gates if gate.name == gate_name)
+    tries = host.gate_tries[key]
+    if tries <= rule.retries:
+        because = f"gate {gate_name} {moment}: {host.because}; asked again in {rule.interval:g} s"
+        return Record(Event(Kind.ASK_AGAIN, because, host.name, data={"not_before": now + rule.interval}))
+    if host.ending == Answer.FAIL:
+        return _hold(host, f"gate {gate_name} {moment} failed: {host.because}")
+    because = f"gate {gate_name} {moment} on {host.name} could not find out: {host.because}"
+    return Record(Event(Kind.STUCK, because, host.name, data={"gate": gate_name}))
+
+
+def _hold(host: HostState, because: str, *, uncertain: bool = False) -> Record:
+    return Record(Event(Kind.HELD, because, host.name, host.step, host.attempt, {"uncertain": uncertain}))
+
+
+def _word(ending: str | None) -> str:
+    return {
+        Ending.LATE: "took longer than its time-out",
+        Ending.UNREACHABLE: "lost the host",
+        Ending.REFUSED: "was refused",
+    }.get(Ending(ending or "failed"), "failed")

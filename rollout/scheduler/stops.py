@@ -1,0 +1,9 @@
+"""What keeps hosts from beginning."""
+
+from rollout.model.state import State
+
+
+def stopped(state: State, combo: str) -> str | None:
+    """Why no host of the combo may begin now; None if it may. What has begun goes on to a safe point."""
+    run = state.run
+    return run.aborted or run.paused or run.tripped.get("") or run.tripped.get(combo)

@@ -1,0 +1,82 @@
+"""When a wave may open, and when it has passed."""
+
+from rollout.model.decision import Record
+from rollout.model.event import Event, Kind
+from rollout.model.fold import round_key
+from rollout.model.graph import Graph, Need, Wave
+from rollout.model.state import State, Status
+from rollout.scheduler.stops import stopped
+
+BUSY = (Status.WAITING, Status.RUNNING, Status.SOAKING)
+
+
+def waves(graph: Graph, state: State) -> list[Record]:
+    """Open and pass what can be opened and passed now."""
+    if ("before", "run") in graph.gates_at:
+        if "before run" not in state.run.rounds:
+            return [Record(Event(Kind.ROUND, "gates before the run", data={"moment": "before run"}))]
+        if not state.run.opened and state.rounds_left.total():
+            return []
+    records = []
+    for line in graph.waves_of.values():
+        wave = next((wave for wave in line if wave.id not in state.run.passed), None)
+        if wave is None:
+            continue
+        record = _pass(graph, state, wave) if wave.id in state.run.opened else _open(graph, state, wave)
+        if record is not None:
+            records.append(record)
+    return records
+
+
+def _open(graph: Graph, state: State, wave: Wave) -> Record | None:
+    if stopped(state, wave.combo) or unmet(graph, state, wave):
+        return None
+    asked = _round(graph, state, wave, "before wave")
+    if asked is not None or state.rounds_left[wave.id]:
+        return asked
+    because = " and ".join(_met(need) for need in wave.needs) or "nothing comes before it"
+    return Record(Event(Kind.OPENED, f"{wave.id}: {because}", data={"wave": wave.id}))
+
+
+def _pass(graph: Graph, state: State, wave: Wave) -> Record | None:
+    counts = state.statuses[wave.id]
+    if any(counts[status] for status in BUSY) or wave.combo in state.run.tripped:
+        return None
+    if wave.canary and not counts[Status.VERIFIED]:
+        return None  # zero samples never pass
+    asked = _round(graph, state, wave, "after wave")
+    if asked is not None or state.rounds_left[wave.id]:
+        return asked
+    because = f"{wave.id}: {counts[Status.VERIFIED]} of {len(wave.hosts)} hosts verified"
+    return Record(Event(Kind.PASSED, because, data={"wave": wave.id}))
+
+
+def _round(graph: Graph, state: State, wave: Wave, moment: str) -> Record | None:
+    edge, what = moment.split(" ")
+    if (edge, what) not in graph.gates_at or round_key(moment, wave.id) in state.run.rounds:
+        return None
+    return Record(Event(Kind.ROUND, f"gates {moment} {wave.id}", data={"moment": moment, "wave": wave.id}))
+
+
+def unmet(graph: Graph, state: State, wave: Wave) -> list[str]:
+    """What the wave still waits for, one sentence each."""
+    return [missing for need in wave.needs if (missing := _missing(graph, state, need))]
+
+
+def _missing(graph: Graph, state: State, need: Need) -> str:
+    if need.wave is not None:
+        return "" if need.wave in state.run.passed else f"wave {need.wave} has not passed"
+    combo = graph.combos[need.combo or ""]
+    wanted = combo.hosts + combo.current - state.left[combo.name]
+    verified = state.verified[combo.name] + combo.current
+    if verified >= need.share * wanted - 1e-9:
+        return ""
+    return f"{need.share:.0%} of {combo.name} is to be verified first, {verified} of {wanted} hosts are"
+
+
+def _met(need: Need) -> str:
+    return (
+        f"{need.wave} has passed"
+        if need.wave is not None
+        else f"{need.share:.0%} of {need.combo} is verified"
+    )
