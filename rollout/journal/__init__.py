@@ -1,0 +1,103 @@
+"""The append-only record of runs: events, the lease, and where every host stands.
+
+Beside the events the journal keeps their fold, written in the same transaction, so that reading where a run stands costs
+rows and not events. One writer holds the lease; anyone with access may read, and append a request.
+A journal object is used from one thread.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol, Self
+
+from rollout.errors import JournalError
+from rollout.journal.owner import Lease, Life, Owner
+from rollout.journal.refusals import POLICY
+from rollout.journal.rows import AnswerRow, Ended, HostRow, RunRow, Summary
+from rollout.model.event import Event
+from rollout.model.graph import Graph
+from rollout.model.state import HostState, RunState, Status
+
+__all__ = [
+    "POLICY",
+    "AnswerRow",
+    "Ended",
+    "HostRow",
+    "Journal",
+    "Lease",
+    "Life",
+    "Owner",
+    "RunRow",
+    "Summary",
+    "Writing",
+    "open",
+]
+
+
+class Writing(Protocol):
+    """One transaction of the lease's holder. Everything in it is kept, or nothing."""
+
+    def append(self, event: Event, take: Sequence[tuple[str, int]] = ()) -> Event:
+        """The event with its `seq` and `at`. `take` holds (slot, cap): the event's host takes each slot that it does not hold yet.
+
+        Raises LimitReached when a slot is full. An answer of a gate is listed by `answers` too.
+        """
+
+    def keep(self, run: RunState, hosts: Iterable[HostState]) -> None:
+        """Where the run and these hosts stand after the events appended so far.
+
+        A host holds its slots exactly while `host.slot` is true: taking them back is never refused.
+        """
+
+
+class Journal(Protocol):
+    def create(self, run: str, graph: Graph, *, plan_file: str, created_by: str) -> None: ...
+    def runs(self) -> list[RunRow]:
+        """Newest first."""
+
+    def run(self, run: str | None = None) -> RunRow:
+        """The newest for None. Raises JournalError when there is none of that name."""
+
+    def graph(self, run: str) -> Graph: ...
+    def claim(self, run: str, owner: Owner, *, force: bool = False) -> Lease:
+        """Take the lease. A dead holder is taken over; one that lives, or may live, raises Locked.
+
+        `force`: a person has made sure that a holder who cannot be seen from here is dead.
+        """
+
+    def renew(self, lease: Lease) -> None:
+        """A sign of life. Raises LeaseLost."""
+
+    def release(self, lease: Lease, exit_code: int, because: str) -> None:
+        """Let go of the lease. Raises LeaseLost when it is already another's."""
+
+    def load(self, run: str, graph: Graph) -> tuple[RunState, dict[str, HostState], list[Event]]:
+        """Where the run stood at `RunState.seq`, the hosts that had begun by then, and the events since."""
+
+    def writing(self, lease: Lease, seen: int) -> AbstractContextManager[Writing]:
+        """A transaction after event `seen`. Raises Behind if there are later events, LeaseLost, JournalFull, JournalError."""
+
+    def request(self, run: str, event: Event) -> Event:
+        """Append an event of `model.event.REQUESTS` without a lease. Raises JournalError for a host that the run does not have."""
+
+    def events(self, run: str, after: int = 0, host: str | None = None) -> Iterator[Event]: ...
+    def answers(self, run: str, host: str | None = None) -> list[AnswerRow]: ...
+    def summary(self, run: str) -> Summary: ...
+    def hosts(self, run: str, status: Status | None = None) -> list[HostRow]:
+        """By name."""
+
+    def slots(self, run: str) -> dict[str, list[str]]:
+        """Who holds what: slot -> hosts by name. Slots that nobody holds are absent."""
+
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exc: object) -> None: ...
+
+
+def open(where: str, clock: Callable[[], float] = time.time) -> Journal:  # noqa: A001  read as journal.open
+    """The journal at a path. The file is made by the first `create`, not before, so that looking leaves no trace."""
+    if where.startswith(("postgresql://", "postgres://")):
+        raise JournalError("a journal on PostgreSQL is not supported yet; give the path of a file")
+    from rollout.journal.sqlite import SqliteJournal  # noqa: PLC0415  a simulation and `--help` need no database
+
+    return SqliteJournal(where, clock)

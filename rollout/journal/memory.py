@@ -1,0 +1,283 @@
+"""A journal in lists: for simulations, and as the fake of the journal in tests. Same rules as the one on disk.
+
+It keeps values, not JSON, and copies only what the engine may alter later, so that an event costs microseconds.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import MISSING, dataclass, field, fields
+from operator import attrgetter
+from typing import Any, Self
+
+from rollout.errors import JournalError
+from rollout.journal.owner import Lease, Owner, refuse_unless_dead
+from rollout.journal.refusals import (
+    POLICY,
+    behind,
+    check_policy,
+    check_request,
+    checked_taker,
+    lease_lost,
+    limit_reached,
+    no_such_host,
+    no_such_run,
+)
+from rollout.journal.rows import AnswerRow, Ended, HostRow, RunRow, Summary
+from rollout.model.event import Event, Kind
+from rollout.model.graph import Graph
+from rollout.model.state import HostState, RunState, Status
+
+Values = tuple[Any, ...]
+
+
+class _Copier:
+    """Copies a dataclass one level deep, far cheaper than `copy` or `asdict`."""
+
+    def __init__(self, kind: type) -> None:
+        names = [item.name for item in fields(kind)]
+        self._values = attrgetter(*names)
+        self._containers = [
+            index for index, item in enumerate(fields(kind)) if item.default_factory is not MISSING
+        ]
+
+    def values(self, value: object) -> Values:
+        values = list(self._values(value))
+        for index in self._containers:
+            if values[index]:
+                values[index] = values[index].copy()
+            else:
+                values[index] = type(values[index])()
+        return tuple(values)
+
+
+_host_values = _Copier(HostState).values
+_run_values = _Copier(RunState).values
+
+
+@dataclass(slots=True)
+class _Run:
+    row: RunRow
+    graph: Graph
+    state: Values = field(default_factory=lambda: _run_values(RunState()))
+    hosts: dict[str, Values] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    answers: list[AnswerRow] = field(default_factory=list)
+    holders: dict[str, dict[str, None]] = field(default_factory=dict)
+    """slot -> the hosts that hold it"""
+
+
+class MemoryJournal:
+    """A `rollout.journal.Journal`."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._runs: dict[str, _Run] = {}
+
+    def create(self, run: str, graph: Graph, *, plan_file: str, created_by: str) -> None:
+        if run in self._runs:
+            raise JournalError(f"the journal has a run {run!r} already")
+        now = self._clock()
+        row = RunRow(
+            id=run,
+            plan=graph.plan,
+            digest=graph.digest,
+            plan_file=plan_file,
+            created_at=now,
+            created_by=created_by,
+            tool="",
+            policy=POLICY,
+            seq=0,
+            fence=0,
+            owner=None,
+            taken_at=0.0,
+            renewed_at=0.0,
+            ended=None,
+        )
+        self._runs[run] = _Run(row, graph)
+
+    def runs(self) -> list[RunRow]:
+        return [self._row(run) for run in reversed(self._runs.values())]
+
+    def run(self, run: str | None = None) -> RunRow:
+        if run is None and self._runs:
+            run = next(reversed(self._runs))
+        return self._row(self._find(run))
+
+    def graph(self, run: str) -> Graph:
+        return self._find(run).graph
+
+    def claim(self, run: str, owner: Owner, *, force: bool = False) -> Lease:
+        kept = self._find(run)
+        row = kept.row
+        check_policy(row)
+        if row.owner is not None and not force:
+            refuse_unless_dead(run, row.owner, owner, row.taken_at, row.renewed_at)
+        now = self._clock()
+        kept.row = row._replace(fence=row.fence + 1, owner=owner, taken_at=now, renewed_at=now, ended=None)
+        return Lease(run, kept.row.fence, owner)
+
+    def renew(self, lease: Lease) -> None:
+        kept = self._leased(lease)
+        kept.row = kept.row._replace(renewed_at=self._clock())
+
+    def release(self, lease: Lease, exit_code: int, because: str) -> None:
+        kept = self._leased(lease)
+        kept.row = kept.row._replace(owner=None, ended=Ended(exit_code, because, self._clock()))
+
+    def load(self, run: str, graph: Graph) -> tuple[RunState, dict[str, HostState], list[Event]]:
+        kept = self._find(run)
+        state = RunState(*_run_values(RunState(*kept.state)))
+        hosts = {name: _host(values) for name, values in kept.hosts.items() if name in graph.nodes}
+        return state, hosts, kept.events[state.seq :]
+
+    @contextmanager
+    def writing(self, lease: Lease, seen: int) -> Iterator["_MemoryWriting"]:
+        kept = self._leased(lease)
+        if len(kept.events) != seen:
+            raise behind(lease.run, seen, len(kept.events))
+        writing = _MemoryWriting(kept, self._clock)
+        try:
+            yield writing
+        except BaseException:
+            writing.undo()
+            raise
+
+    def request(self, run: str, event: Event) -> Event:
+        kept = self._find(run)
+        check_request(event, run, kept.graph.nodes)
+        return _append(kept, event, self._clock())
+
+    def events(self, run: str, after: int = 0, host: str | None = None) -> Iterator[Event]:
+        found = self._find(run).events[after:]
+        return iter(found) if host is None else (event for event in found if event.host == host)
+
+    def answers(self, run: str, host: str | None = None) -> list[AnswerRow]:
+        return [row for row in self._find(run).answers if host is None or row.host == host]
+
+    def summary(self, run: str) -> Summary:
+        return dict(Counter((row.combo, row.wave, row.status) for row in self.hosts(run)))
+
+    def hosts(self, run: str, status: Status | None = None) -> list[HostRow]:
+        kept = self._find(run)
+        rows = []
+        for name, node in sorted(kept.graph.nodes.items()):
+            at = _host(kept.hosts[name]) if name in kept.hosts else HostState(name)
+            if status is None or at.status is status:
+                rows.append(
+                    HostRow(name, node.combo, node.wave, at.status, at.step, at.attempt, at.since, at.because)
+                )
+        return rows
+
+    def slots(self, run: str) -> dict[str, list[str]]:
+        holders = self._find(run).holders
+        return {slot: sorted(names) for slot, names in sorted(holders.items()) if names}
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _find(self, run: str | None) -> _Run:
+        if run is None or run not in self._runs:
+            raise no_such_run(run, self._runs)
+        return self._runs[run]
+
+    def _leased(self, lease: Lease) -> _Run:
+        kept = self._find(lease.run)
+        if kept.row.fence != lease.fence or kept.row.owner is None:
+            raise lease_lost(lease, kept.row)
+        return kept
+
+    @staticmethod
+    def _row(kept: _Run) -> RunRow:
+        return kept.row._replace(seq=len(kept.events))
+
+
+class _MemoryWriting:
+    """One transaction: it writes at once, and remembers how to take everything back."""
+
+    def __init__(self, kept: _Run, clock: Callable[[], float]) -> None:
+        self._kept = kept
+        self._clock = clock
+        self._before = (len(kept.events), len(kept.answers), kept.state)
+        self._hosts_before: dict[str, Values | None] = {}
+        self._moves: list[tuple[str, str, bool]] = []
+
+    def append(self, event: Event, take: Sequence[tuple[str, int]] = ()) -> Event:
+        for slot, cap in take:
+            self._take(event, slot, cap)
+        return _append(self._kept, event, self._clock())
+
+    def keep(self, run: RunState, hosts: Iterable[HostState]) -> None:
+        kept = self._kept
+        kept.state = _run_values(run)
+        for host in hosts:
+            name = host.name
+            if name not in kept.graph.nodes:
+                raise no_such_host(name, kept.row.id)
+            self._hosts_before.setdefault(name, kept.hosts.get(name))
+            kept.hosts[name] = _host_values(host)
+            for slot in kept.graph.nodes[name].slots:
+                self._move(slot, name, host.slot)
+
+    def undo(self) -> None:
+        """Take everything back."""
+        kept = self._kept
+        events, answers, kept.state = self._before
+        del kept.events[events:], kept.answers[answers:]
+        for name, values in self._hosts_before.items():
+            if values is None:
+                del kept.hosts[name]
+            else:
+                kept.hosts[name] = values
+        for slot, host, held in reversed(self._moves):
+            _hold(kept, slot, host, not held)
+
+    def _take(self, event: Event, slot: str, cap: int) -> None:
+        host = checked_taker(event)
+        holders = self._kept.holders.get(slot, {})
+        if host not in holders and len(holders) >= cap:
+            raise limit_reached(host, slot, cap, holders)
+        self._move(slot, host, True)
+
+    def _move(self, slot: str, host: str, held: bool) -> None:
+        if (host in self._kept.holders.get(slot, ())) != held:
+            self._moves.append((slot, host, held))
+            _hold(self._kept, slot, host, held)
+
+
+def _append(kept: _Run, event: Event, at: float) -> Event:
+    written = Event(
+        event.kind,
+        event.because,
+        event.host,
+        event.step,
+        event.attempt,
+        event.data,
+        len(kept.events) + 1,
+        at,
+    )
+    kept.events.append(written)
+    if written.kind is Kind.ANSWERED:
+        kept.answers.append(AnswerRow.of(written))
+    return written
+
+
+def _hold(kept: _Run, slot: str, host: str, held: bool) -> None:
+    holders = kept.holders.setdefault(slot, {})
+    if held:
+        holders[host] = None
+    else:
+        del holders[host]
+
+
+def _host(values: Values) -> HostState:
+    host = HostState(*_host_values(HostState(*values)))
+    host.asking = host.reserved = False
+    return host

@@ -1,0 +1,82 @@
+"""What every journal refuses, in the same words."""
+
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
+
+from rollout.errors import Behind, JournalError, LeaseLost, LimitReached
+from rollout.journal.owner import Lease, stamp
+from rollout.journal.rows import RunRow
+from rollout.model.event import REQUESTS, Event
+
+POLICY = 1
+"""Raised when the fold or the scheduler reads the same events differently: a run is carried on under its own policy only."""
+
+
+def check_policy(row: RunRow) -> None:
+    """A run that was begun under another policy is not carried on: the same events would mean something else."""
+    if row.policy != POLICY:
+        raise JournalError(
+            f"run {row.id!r} was begun by rollout {row.tool} under policy {row.policy}; this rollout has policy {POLICY}: "
+            "finish the run with the version that began it"
+        )
+
+
+def check_request(event: Event, run: str, hosts: Collection[str]) -> None:
+    """Only requests may be written without the lease, and only about hosts of the run."""
+    if event.kind not in REQUESTS:
+        raise JournalError(f"{event.kind} is not a request: only the holder of the lease may write it")
+    if event.host is not None and event.host not in hosts:
+        raise JournalError(f"run {run!r} has no host {event.host!r}{nearest(event.host, hosts)}")
+
+
+def no_such_run(run: str | None, known: Iterable[str]) -> JournalError:
+    """None: any run would have done, and there is none."""
+    if run is None:
+        return JournalError("the journal has no run yet")
+    names = list(known)
+    return JournalError(f"the journal has no run {run!r}{nearest(run, names)}")
+
+
+def no_such_host(host: str, run: str) -> JournalError:
+    """A value is kept of a host that the graph does not have."""
+    return JournalError(f"run {run!r} has no host {host!r}")
+
+
+def limit_reached(host: str, slot: str, cap: int, holders: Iterable[str]) -> LimitReached:
+    """Who is in the way, for a person."""
+    names = sorted(holders)
+    shown = ", ".join(repr(name) for name in names[:3]) + (", ..." if len(names) > 3 else "")
+    return LimitReached(
+        f"host {host!r} cannot take slot {slot!r}: {len(names)} of {cap} taken, by {shown or 'nobody'}"
+    )
+
+
+def lease_lost(lease: Lease, row: RunRow) -> LeaseLost:
+    """Who has it now."""
+    if row.owner is None:
+        return LeaseLost(f"run {lease.run!r} is no longer held: its lease was released")
+    owner = row.owner
+    return LeaseLost(
+        f"run {lease.run!r} was taken over by {owner.user} on {owner.machine} (pid {owner.pid}) at {stamp(row.taken_at)}; "
+        "this controller has stopped writing"
+    )
+
+
+def behind(run: str, seen: int, last: int) -> Behind:
+    """Somebody asked for something in the meantime."""
+    return Behind(
+        f"run {run!r} has events up to {last}, and this controller has read {seen}: read on and decide again"
+    )
+
+
+def checked_taker(event: Event) -> str:
+    """Slots are taken by hosts."""
+    if event.host is None:
+        raise JournalError(f"{event.kind} names no host that could take a slot")
+    return event.host
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A did-you-mean, or nothing."""
+    close = get_close_matches(word, known, 1)
+    return f"; did you mean {close[0]!r}?" if close else ""
