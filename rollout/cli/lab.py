@@ -42,7 +42,9 @@ def _lab(directory: Path) -> "Lab":
 
 @command.command()
 @click.option("--hosts", type=click.IntRange(1, 1000), help="So many hosts in three combos.  [default: 3]")
-@click.option("--spec", type=click.Path(path_type=Path, dir_okay=False), help="A YAML file that lists the hosts.")
+@click.option(
+    "--spec", type=click.Path(path_type=Path, dir_okay=False), help="A YAML file that lists the hosts."
+)
 @_directory
 def up(hosts: int | None, spec: Path | None, directory: Path) -> None:
     """Start a lab and wait until every host answers SSH."""
@@ -79,7 +81,9 @@ def status(as_json: bool, directory: Path) -> None:
         line = f"{host.name:{width}}  {host.address:15}  {host.state:7}  {host.boots:3} boots  {faults}"
         click.echo(line.rstrip())
     if not found.fakes_kernels:
-        click.echo("uname -r on hosts shows this machine's kernel: no C compiler was there when the releases were built")
+        click.echo(
+            "uname -r on hosts shows this machine's kernel: no C compiler was there when the releases were built"
+        )
 
 
 @command.command(context_settings=_VERBATIM)
@@ -105,8 +109,16 @@ def exec_(directory: Path, words: tuple[str, ...]) -> None:
 @click.argument("kind", metavar="KIND")
 @click.option("--clear", is_flag=True, help="Undo the fault.")
 @click.option("--after", type=click.FloatRange(min=0), default=0.0, help="Strike so many seconds from now.")
-@click.option("--during", type=click.Choice(["dpkg"]), help="Strike when dpkg configures the release's base package.")
-@click.option("--seconds", type=click.FloatRange(min=0), default=20.0, show_default=True, help="How slow a slow-boot is.")
+@click.option(
+    "--during", type=click.Choice(["dpkg"]), help="Strike when dpkg configures the release's base package."
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0),
+    default=20.0,
+    show_default=True,
+    help="How slow a slow-boot is.",
+)
 def fault(
     directory: Path, host: str, kind: str, *, clear: bool, after: float, during: str | None, seconds: float
 ) -> None:

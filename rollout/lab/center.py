@@ -57,7 +57,11 @@ class Lab:
         return self.places.inventory
 
     def up(
-        self, hosts: int | Sequence[HostSpec], *, say: Callable[[str], None] = lambda _: None, patience: float = 60.0
+        self,
+        hosts: int | Sequence[HostSpec],
+        *,
+        say: Callable[[str], None] = lambda _: None,
+        patience: float = 60.0,
     ) -> LabStatus:
         """Start a lab and wait until every host answers SSH, `patience` seconds at most; what is left of a killed one goes first."""
         specs = default_hosts(hosts) if isinstance(hosts, int) else list(hosts)
@@ -116,10 +120,17 @@ class Lab:
             raise LabError(f"{host} is {status.state}: nothing runs there")
         return [*light.inside(status.pid), *command]
 
-    def run(self, host: str, command: Sequence[str], *, timeout: float | None = 60.0) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, host: str, command: Sequence[str], *, timeout: float | None = 60.0
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command on a host through its console and capture what it says, whatever its exit code."""
         return subprocess.run(
-            self.on(host, command), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False
+            self.on(host, command),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
         )
 
     def console(self, host: str) -> str:
@@ -160,12 +171,16 @@ class Lab:
         self.places.directory.mkdir(parents=True, exist_ok=True)
         strange = sorted({path.name for path in self.places.directory.iterdir()} - {*_OURS, *_OURS_TOO})
         if strange:
-            raise LabError(f"{self.places.directory} holds what is not a lab's ({strange[0]}): give the lab a directory of its own")
+            raise LabError(
+                f"{self.places.directory} holds what is not a lab's ({strange[0]}): give the lab a directory of its own"
+            )
         with self.places.lock.open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise LabError(f"another command is starting or ending the lab in {self.places.directory}") from error
+                raise LabError(
+                    f"another command is starting or ending the lab in {self.places.directory}"
+                ) from error
             yield
 
     def _clean(self) -> None:
@@ -190,22 +205,22 @@ class Lab:
         package = str(Path(__file__).parents[2])
         paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
         with self.places.log.open("wb") as log:
-            process = subprocess.Popen(
+            subprocess.run(
                 [
-                    *("unshare", "--net", "--mount", "--propagation", "private"),
+                    # Forked once more, it is nobody's child: whoever started the lab need not wait for it.
+                    *("setsid", "--fork", "unshare", "--net", "--mount", "--propagation", "private"),
                     *(sys.executable, "-m", "rollout.lab.supervisor", str(self.places.directory)),
                 ],
                 env={**os.environ, mark: value, "PYTHONPATH": os.pathsep.join(paths)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,
+                check=True,
             )
         while not self._answers():
-            if process.poll() is not None:
+            if not leftovers.processes(self.places):
                 raise LabError(f"the lab's supervisor did not start: {_last_line(self.places.log)}")
             time.sleep(0.02)
-        process.returncode = 0  # it outlives us on purpose: without this, Python warns about a child left behind
 
     def _wait_until_up(self, patience: float) -> LabStatus:
         deadline = time.monotonic() + patience
@@ -213,7 +228,9 @@ class Lab:
             status = self.status()
             for host in status.hosts:
                 if host.state == "failed":
-                    raise LabError(f"{host.name} did not boot: {_last_line(self.places.host(host.name) / 'console.log')}")
+                    raise LabError(
+                        f"{host.name} did not boot: {_last_line(self.places.host(host.name) / 'console.log')}"
+                    )
             late = [host.name for host in status.hosts if host.state != "up"]
             if not late:
                 return status
@@ -224,5 +241,7 @@ class Lab:
 
 def _last_line(path: Path) -> str:
     lines = path.read_text(errors="replace").split("\n") if path.exists() else []
-    said = [line.strip() for line in lines if line.strip() and "dmesg(1)" not in line]  # mount's advice is no cause
+    said = [
+        line.strip() for line in lines if line.strip() and "dmesg(1)" not in line
+    ]  # mount's advice is no cause
     return said[-1] if said else "it said nothing"

@@ -43,7 +43,7 @@ class Fault:
         """As `status` shows it."""
         if self.struck:
             return self.kind
-        return f"{self.kind} (waits for {self.during or f'{self.after:g} s to pass'})"
+        return f"{self.kind} (waits for {self.during or f'{self.after:g} s'})"
 
 
 def _nothing(_machine: "Machine") -> None:
@@ -55,9 +55,9 @@ def _flag(name: str, *, up: bool) -> Callable[["Machine"], None]:
 
     def change(machine: "Machine") -> None:
         if up:
-            (machine.run / name).touch()
+            (machine.flags / name).touch()
         else:
-            (machine.run / name).unlink(missing_ok=True)
+            (machine.flags / name).unlink(missing_ok=True)
 
     return change
 
@@ -71,7 +71,10 @@ KINDS = {
         lambda machine: machine.signal(signal.SIGCONT),
     ),
     "link-cut": Kind(
-        "its cable is pulled", True, lambda machine: machine.link(up=False), lambda machine: machine.link(up=True)
+        "its cable is pulled",
+        True,
+        lambda machine: machine.link(up=False),
+        lambda machine: machine.link(up=True),
     ),
     "sshd-dies": Kind(
         "sshd and all its sessions are killed; what they started runs on",
@@ -86,9 +89,14 @@ KINDS = {
         _flag("upgrade-fails", up=False),
     ),
     "wrong-os": Kind(
-        "boots the release and kernel that it began with", True, _flag("wrong-os", up=True), _flag("wrong-os", up=False)
+        "boots the release and kernel that it began with",
+        True,
+        _flag("wrong-os", up=True),
+        _flag("wrong-os", up=False),
     ),
-    "power-cut": Kind("no power", True, lambda machine: machine.power_off(), lambda machine: machine.power_on()),
+    "power-cut": Kind(
+        "no power", True, lambda machine: machine.power_off(), lambda machine: machine.power_on()
+    ),
     "slow-boot": Kind("boots take longer by some seconds", True, _nothing, _nothing),
     "full-disk": Kind(
         "not a byte of room on its disk",

@@ -23,7 +23,9 @@ def end(places: Places) -> None:
     deadline = time.monotonic() + _PATIENCE
     while left := processes(places):
         if time.monotonic() > deadline:
-            raise LabError(f"processes of the lab in {places.directory} do not die: {', '.join(map(str, left))}")
+            raise LabError(
+                f"processes of the lab in {places.directory} do not die: {', '.join(map(str, left))}"
+            )
         for pid in left:
             _kill(pid, places.mark.encode())
         time.sleep(0.02)
@@ -41,7 +43,7 @@ def _kill(pid: int, mark: bytes) -> None:
 
 
 def _pids() -> list[int]:
-    return [int(entry) for entry in os.listdir("/proc") if entry.isdecimal()]
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
 
 
 def _environment(pid: int) -> list[bytes]:

@@ -19,7 +19,7 @@ from rollout.lab.trees import FILES, Trees
 
 _DISK_MEGABYTES = 1024
 # What would reach through to the machine that all hosts share: its clock, modules, devices, mounts, log.
-_WITHOUT = ("sys_admin", "sys_module", "sys_rawio", "sys_time", "mknod", "syslog", "wake_alarm", "bpf", "perfmon")
+_BOUNDS = "-sys_admin,-sys_module,-sys_rawio,-sys_time,-mknod,-syslog,-wake_alarm,-bpf,-perfmon"
 _SSH = 22
 
 
@@ -64,7 +64,9 @@ class Light:
             "etc/hosts": f"127.0.0.1 localhost\n{own}",
             "etc/machine-id": uuid.uuid4().hex,
             "root/.ssh/authorized_keys": self.places.key.with_suffix(".pub").read_text().strip(),
-            "etc/ssh/ssh_host_ed25519_key.pub": (self.places.host(host.name) / "ssh_host_ed25519_key.pub").read_text(),
+            "etc/ssh/ssh_host_ed25519_key.pub": (
+                self.places.host(host.name) / "ssh_host_ed25519_key.pub"
+            ).read_text(),
         }
         (upper / "root/.ssh").mkdir(parents=True, mode=0o700)
         (upper / "root").chmod(0o700)
@@ -85,8 +87,6 @@ class Light:
         directory = self.places.host(host.name)
         boot_id = directory / "boot_id"
         boot_id.write_text(f"{uuid.uuid4()}\n")
-        for left in ("armed", "reached"):
-            (directory / "run" / left).unlink(missing_ok=True)
         clocks = [
             *("--boottime", str(-int(time.clock_gettime(time.CLOCK_BOOTTIME)))),
             *("--monotonic", str(-int(time.clock_gettime(time.CLOCK_MONOTONIC)))),
@@ -94,7 +94,17 @@ class Light:
         with (directory / "console.log").open("ab") as console:
             return subprocess.Popen(
                 [
-                    *("setpriv", "--pdeathsig", "KILL", "unshare", "--fork", "--kill-child", "--net", "--pid", "--mount"),
+                    *(
+                        "setpriv",
+                        "--pdeathsig",
+                        "KILL",
+                        "unshare",
+                        "--fork",
+                        "--kill-child",
+                        "--net",
+                        "--pid",
+                        "--mount",
+                    ),
                     *("--uts", "--ipc", "--cgroup", "--time", *clocks, "sh", str(FILES / "launch.sh")),
                 ],
                 env=self._environment(host, boot_id, linked=linked),
@@ -127,13 +137,15 @@ class Light:
             "LAB_MAC": "02:1a:b0:" + ":".join(f"{byte:02x}" for byte in address.packed[1:]),
             "LAB_ADDRESS": f"{address}/{self.places.network.prefixlen}",
             "LAB_GATEWAY": str(self.places.gateway),
-            "LAB_WITHOUT": ",".join(f"-{capability}" for capability in _WITHOUT),
+            "LAB_WITHOUT": _BOUNDS,
         }
 
     def answers(self, host: Host) -> bool:
         """Whether sshd greets."""
         try:
-            with socket.create_connection((str(self.places.address(host.index)), _SSH), timeout=0.3) as connection:
+            with socket.create_connection(
+                (str(self.places.address(host.index)), _SSH), timeout=0.3
+            ) as connection:
                 return connection.recv(4) == b"SSH-"
         except OSError:
             return False
@@ -151,20 +163,20 @@ class Light:
         self._mount_disk(host, f"remount,size={used if full else _DISK_MEGABYTES * 2**20}")
 
     def processes(self, process: subprocess.Popen[bytes], name: str = "") -> list[int]:
-        """The host's processes, or those with that name."""
+        """The host's processes, or those whose name begins so (sshd's sessions have names of their own)."""
         try:
-            mine = os.readlink(f"/proc/{process.pid}/ns/pid_for_children")
+            mine = Path(f"/proc/{process.pid}/ns/pid_for_children").readlink()
         except OSError:
             return []
         found = []
-        for entry in os.listdir("/proc"):
+        for entry in Path("/proc").iterdir():
             with suppress(OSError):
                 if (
-                    entry.isdecimal()
-                    and os.readlink(f"/proc/{entry}/ns/pid") == mine
-                    and name in ("", Path(f"/proc/{entry}/comm").read_text().strip())
+                    entry.name.isdecimal()
+                    and (entry / "ns/pid").readlink() == mine
+                    and (entry / "comm").read_text().startswith(name)
                 ):
-                    found.append(int(entry))
+                    found.append(int(entry.name))
         return found
 
     def signal(self, process: subprocess.Popen[bytes], number: signal.Signals, name: str = "") -> None:
@@ -190,7 +202,14 @@ def inside(pid: int) -> list[str]:
     """What puts a command into the host whose `unshare` has this pid, whatever state its network and sshd are in."""
     spaces = f"/proc/{pid}/ns"
     return [
-        *("nsenter", f"--net={spaces}/net", f"--mount={spaces}/mnt", f"--uts={spaces}/uts", f"--ipc={spaces}/ipc"),
+        *(
+            "nsenter",
+            f"--net={spaces}/net",
+            f"--mount={spaces}/mnt",
+            f"--uts={spaces}/uts",
+            f"--ipc={spaces}/ipc",
+        ),
         *(f"--pid={spaces}/pid_for_children", f"--time={spaces}/time_for_children", "--"),
         *("env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"),
+        *("setpriv", "--bounding-set", _BOUNDS, "--"),
     ]

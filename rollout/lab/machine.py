@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import threading
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -18,22 +19,22 @@ _GLANCE_SECONDS = 0.04
 
 
 class Machine:
-    """A host that is switched on and off.
+    """A host that is switched on and off; `flags` is the directory that it sees as /run/lab.
 
-    One thread lives its life (`live`); others change what it looks at under `_changed`. States: `off`, `booting`, `up`
+    One thread lives its life (`live`); others change what it looks at, under `_changed`. States: `off`, `booting`, `up`
     (it has greeted over SSH since it booted), `stuck` (the fault never-back), `failed` (its init ended by itself).
     """
 
     def __init__(self, host: Host, engine: Light, places: Places) -> None:
         self.host = host
-        self.run = places.host(host.name) / "run"
+        self.flags = places.host(host.name) / "run"
         self.state = "off"
         self.boots = 0
         self.faults: dict[str, Fault] = {}
-        self._console = places.host(host.name) / "console.log"
         self._engine = engine
         self._changed = threading.Condition(threading.RLock())
         self._powered = True
+        self._cut = False  # this boot ends because we took its power
         self._process: subprocess.Popen[bytes] | None = None
 
     def live(self) -> None:
@@ -42,39 +43,41 @@ class Machine:
             with self._changed:
                 while not self._may_boot():
                     self._changed.wait()
-                if self._changed.wait_for(lambda: not self._powered, self._firmware_seconds()):
-                    continue
+                self._pass_firmware()
                 if not self._may_boot():
                     continue
-                self._begin_boot()
-                process = self._process
-            assert process is not None  # noqa: S101  # _begin_boot sets it; no other thread sets it
+                process = self._begin_boot()
             self._watch(process)
             code = process.wait()
             with self._changed:
-                self._process = None
                 self._end_boot(code)
 
     def _may_boot(self) -> bool:
-        if self._powered and self._struck("never-back") and self.boots:
-            self.state = "stuck"
-            return False
-        return self._powered
+        barred = self._struck("never-back") and self.boots > 0
+        if self.state != "failed":
+            self.state = "stuck" if self._powered and barred else "off"
+        return self._powered and not barred
+
+    def _pass_firmware(self) -> None:
+        """Wait as long as the hardware takes, less if the power goes or a slow boot is cleared."""
+        began = time.monotonic()
+        self.state = "booting"
+        while self._powered and (left := began + self._firmware_seconds() - time.monotonic()) > 0:
+            self._changed.wait(left)
 
     def _firmware_seconds(self) -> float:
         if not self.boots:
             return 0.0
-        slow = self.faults.get("slow-boot")
-        return _FIRMWARE_SECONDS + (slow.seconds if slow and slow.struck else 0.0)
+        return _FIRMWARE_SECONDS + (self.faults["slow-boot"].seconds if self._struck("slow-boot") else 0.0)
 
-    def _begin_boot(self) -> None:
-        self.faults = {name: fault for name, fault in self.faults.items() if self._outlasts_boot(fault)}
+    def _begin_boot(self) -> subprocess.Popen[bytes]:
+        over = [name for name, fault in self.faults.items() if fault.struck and not faults.kind(name).lasts]
+        for name in over:
+            del self.faults[name]
         self.boots += 1
         self.state = "booting"
         self._process = self._engine.start(self.host, linked=not self._struck("link-cut"))
-
-    def _outlasts_boot(self, fault: Fault) -> bool:
-        return faults.kind(fault.kind).lasts or not fault.struck
+        return self._process
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
         """Wait for the first greeting; a host that never greets is booting for ever."""
@@ -88,87 +91,96 @@ class Machine:
 
     def _end_boot(self, code: int) -> None:
         """Read what reboot(2) asked for from the signal that ended the init: see reboot(2), PID namespaces."""
+        self._process = None
+        cut, self._cut = self._cut, False
         self.state = "off"
         if code == -signal.SIGINT:
             self._powered = False
-        elif code != -signal.SIGHUP and self._powered and not self._cycling:
+        elif code != -signal.SIGHUP and not cut:
             self._powered = False
             self.state = "failed"
-        self._cycling = False
-
-    _cycling = False
 
     def power_off(self) -> None:
         """Cut the power: the other end of its connections is not told."""
         with self._changed:
             self._powered = False
-            self._kill()
+            self._cut_power()
 
     def power_on(self) -> None:
         """Give power; nothing if it has some."""
         with self._changed:
             self._powered = True
+            if self.state == "failed":
+                self.state = "off"
             self._changed.notify_all()
 
     def power_cycle(self) -> None:
         """Cut the power for a moment."""
         with self._changed:
-            self._cycling = self._process is not None
-            self._powered = True
-            self._kill()
+            self._cut_power()
+            self.power_on()
 
-    def _kill(self) -> None:
+    def _cut_power(self) -> None:
         if self._process is not None:
+            self._cut = True
             self._engine.link(self.host, up=False)
             self._process.kill()
         self._changed.notify_all()
 
     def strike(self, fault: Fault) -> None:
-        """Set a fault, at once or when its time comes."""
-        kind = faults.kind(fault.kind)
+        """Set a fault, at once or when its time comes; one that is set already begins anew."""
         with self._changed:
             if fault.kind in self.faults:
                 self.lift(fault.kind)
+            if fault.during and any(other.during and not other.struck for other in self.faults.values()):
+                raise LabError(f"{self.host.name} has a fault already that waits for {fault.during}")
             self.faults[fault.kind] = fault
-            if fault.after or fault.during:
+            if fault.during:
+                (self.flags / "armed").touch()
+            if fault.during or fault.after:
                 threading.Thread(target=self._strike_later, args=(fault,), daemon=True).start()
             else:
-                fault.struck = True
-                kind.strike(self)
+                self._strike_now(fault)
+
+    def _strike_now(self, fault: Fault) -> None:
+        fault.struck = True
+        faults.kind(fault.kind).strike(self)
+        self._changed.notify_all()
 
     def _strike_later(self, fault: Fault) -> None:
         if fault.during:
-            (self.run / "armed").touch()
-            while not (self.run / "reached").exists():
+            while not (self.flags / "reached").exists():
                 if fault.lifted.wait(_GLANCE_SECONDS):
-                    break
-        elif fault.after:
-            fault.lifted.wait(fault.after)
+                    return
+        fault.lifted.wait(fault.after)
         with self._changed:
             if not fault.lifted.is_set():
-                fault.struck = True
-                faults.kind(fault.kind).strike(self)
-            if fault.during:
-                for file in ("armed", "reached"):
-                    (self.run / file).unlink(missing_ok=True)
+                self._strike_now(fault)
+                if fault.during:
+                    self._disarm()
+
+    def _disarm(self) -> None:
+        for flag in ("armed", "reached"):
+            (self.flags / flag).unlink(missing_ok=True)
 
     def lift(self, name: str) -> None:
         """Undo a fault; LabError if the host has none of that kind."""
-        kind = faults.kind(name)
         with self._changed:
             fault = self.faults.pop(name, None)
             if fault is None:
                 raise LabError(f"{self.host.name} has no fault {name}")
             fault.lifted.set()
             if fault.struck:
-                kind.lift(self)
+                faults.kind(name).lift(self)
+            elif fault.during:
+                self._disarm()
             self._changed.notify_all()
 
     def _struck(self, name: str) -> bool:
         return name in self.faults and self.faults[name].struck
 
     def signal(self, number: signal.Signals, name: str = "") -> None:
-        """Signal the host's processes, or those of that name."""
+        """Signal the host's processes, or those whose name begins so."""
         if self._process is not None:
             self._engine.signal(self._process, number, name)
 
@@ -183,9 +195,8 @@ class Machine:
     def execute(self, command: list[str]) -> None:
         """Run something inside the host, without a look at how it ends."""
         if self._process is not None:
-            subprocess.run(
-                [*inside(self._process.pid), *command], stdin=subprocess.DEVNULL, capture_output=True, check=False
-            )
+            whole = [*inside(self._process.pid), *command]
+            subprocess.run(whole, stdin=subprocess.DEVNULL, capture_output=True, check=False)
 
     def report(self) -> dict[str, Any]:
         """What `status` says of the host."""

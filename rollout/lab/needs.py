@@ -30,7 +30,15 @@ _FEATURES = {
         *("unshare", "--net", "sh", "-c"),
         "ip link add lab0 type bridge && ip link add lab1 type veth peer name lab2",
     ],
-    "PID, UTS, IPC and cgroup namespaces": ["unshare", "--pid", "--fork", "--uts", "--ipc", "--cgroup", "true"],
+    "PID, UTS, IPC and cgroup namespaces": [
+        "unshare",
+        "--pid",
+        "--fork",
+        "--uts",
+        "--ipc",
+        "--cgroup",
+        "true",
+    ],
     "time namespaces (Linux 5.6)": ["unshare", "--fork", "--time", "--boottime", "1", "true"],
     "overlayfs over tmpfs in a mount namespace": ["unshare", "--mount", "sh", "-ec", _OVERLAY],
 }

@@ -68,7 +68,9 @@ set -e
 /usr/lib/lab/fault-point
 """
 
-_BROKEN_POSTINST = _BASE_POSTINST + 'echo "labos-base: cannot migrate the configuration of release 2" >&2\nexit 1\n'
+_BROKEN_POSTINST = (
+    _BASE_POSTINST + 'echo "labos-base: cannot migrate the configuration of release 2" >&2\nexit 1\n'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +156,10 @@ def _build(package: _Package, release: Release, repository: Path) -> str:
         )
     if made.returncode:
         raise LabError(f"the lab's package {package.name} cannot be built: {made.stderr.strip()}")
-    content = target.read_bytes()
+    made_bytes = target.read_bytes()
     return (
         f"{package.control()}Filename: {target.relative_to(repository)}\n"
-        f"Size: {len(content)}\nSHA256: {hashlib.sha256(content).hexdigest()}\n"
+        f"Size: {len(made_bytes)}\nSHA256: {hashlib.sha256(made_bytes).hexdigest()}\n"
     )
 
 

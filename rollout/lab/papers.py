@@ -55,4 +55,6 @@ def _inventory(places: Places, hosts: Sequence[HostSpec]) -> dict[str, Any]:
 
 
 def _make_key(path: Path, comment: str) -> None:
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)], check=True)
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)], check=True
+    )

@@ -28,8 +28,12 @@ class Places:
     def of(cls, directory: Path | str) -> "Places":
         """The places under a directory, which need not exist yet."""
         absolute = Path(directory).expanduser().resolve()
-        if not _SAFE.fullmatch(str(absolute)):  # ssh, overlayfs and Ansible each quote differently: none of them has to
-            raise LabError(f"the lab's directory has characters that mount or ssh would misread: {str(absolute)!r}")
+        if not _SAFE.fullmatch(
+            str(absolute)
+        ):  # ssh, overlayfs and Ansible each quote differently: none of them has to
+            raise LabError(
+                f"the lab's directory has characters that mount or ssh would misread: {str(absolute)!r}"
+            )
         return cls(absolute)
 
     @property
@@ -39,7 +43,7 @@ class Places:
 
     @property
     def network(self) -> IPv4Network:
-        """This lab's share of 198.18.0.0/15; two labs may share it and still never meet."""
+        """The lab's share of 198.18.0.0/15; two labs may share it and still never meet."""
         number = int(hashlib.sha256(str(self.directory).encode()).hexdigest(), 16)
         shares = 2 ** (_PREFIX - _ALL.prefixlen)
         return IPv4Network((int(_ALL.network_address) + (number % shares) * 2 ** (32 - _PREFIX), _PREFIX))

@@ -72,12 +72,16 @@ def read_spec(path: Path) -> list[HostSpec]:
 
 def _read_host(path: Path, common: dict[str, Any], entry: object) -> HostSpec:
     if not isinstance(entry, dict) or not isinstance(common, dict):
-        raise LabError(f"the lab spec {path} has something that is not a mapping under `hosts:` or `defaults:`")
+        raise LabError(
+            f"the lab spec {path} has something that is not a mapping under `hosts:` or `defaults:`"
+        )
     fields = {**common, **entry}
     guests = fields.pop("guests", None) or ()
     variables = fields.pop("variables", None) or {}
     if unknown := set(fields) - set(HostSpec.__dataclass_fields__):
-        raise LabError(f"the lab spec {path} gives a host unknown keys: {', '.join(sorted(map(str, unknown)))}")
+        raise LabError(
+            f"the lab spec {path} gives a host unknown keys: {', '.join(sorted(map(str, unknown)))}"
+        )
     if "name" not in fields:
         raise LabError(f"the lab spec {path} has a host without a name")
     words = {key: str(value) for key, value in fields.items()}
@@ -91,9 +95,13 @@ def check_hosts(hosts: Sequence[HostSpec], releases: Sequence[str]) -> None:
     seen: set[str] = set()
     for host in hosts:
         if not _NAME.fullmatch(host.name):
-            raise LabError(f"{host.name!r} is no name for a lab host: lower-case letters, digits and inner hyphens")
+            raise LabError(
+                f"{host.name!r} is no name for a lab host: lower-case letters, digits and inner hyphens"
+            )
         if host.name in seen:
             raise LabError(f"two lab hosts are called {host.name}")
         if host.os_release not in releases:
-            raise LabError(f"lab hosts can begin with {' or '.join(releases)}, not {host.os_release} ({host.name})")
+            raise LabError(
+                f"lab hosts can begin with {' or '.join(releases)}, not {host.os_release} ({host.name})"
+            )
         seen.add(host.name)

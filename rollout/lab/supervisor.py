@@ -35,7 +35,6 @@ class Supervisor:
             "fault": self._fault,
             "clear": self._clear,
             "power": self._power,
-            "down": self._down,
         }
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -72,10 +71,6 @@ class Supervisor:
     def _power(self, host: str, action: str) -> dict[str, Any]:
         machine = self._machine(host)
         {"on": machine.power_on, "off": machine.power_off, "cycle": machine.power_cycle}[action]()
-        return {}
-
-    def _down(self) -> dict[str, Any]:
-        os.kill(os.getpid(), signal.SIGTERM)
         return {}
 
 

@@ -98,7 +98,9 @@ def _digest(*parts: str) -> str:
 def _locked(cache: Path) -> Iterator[None]:
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for left in cache.glob("building-*"):  # of a builder that was killed: the lock is ours, so nobody uses it
+        for left in cache.glob(
+            "building-*"
+        ):  # of a builder that was killed: the lock is ours, so nobody uses it
             shutil.rmtree(left)
         yield
 
@@ -127,7 +129,9 @@ def _sources() -> list[str]:
     )
     found = sorted({line for line in asked.stdout.splitlines() if line.split()[2:] == ["main"]})
     if not found:
-        raise LabError("the lab builds its hosts from this machine's Debian mirror, and apt knows none: run apt-get update")
+        raise LabError(
+            "the lab builds its hosts from this machine's Debian mirror, and apt knows none: run apt-get update"
+        )
     return [f"deb {line}" for line in found]
 
 
@@ -140,7 +144,16 @@ def _build_base(tree: Path, sources: list[str]) -> None:
     options = [f"--dpkgopt=path-exclude={pattern}" for pattern in _WITHOUT]
     quiet = ["--quiet", "--mode=root", "--variant=apt", '--aptopt=APT::Install-Recommends "false"']
     _run(
-        [*_APART, "mmdebstrap", *quiet, *options, f"--include={_INCLUDE}", _suite(sources), str(tree), *sources],
+        [
+            *_APART,
+            "mmdebstrap",
+            *quiet,
+            *options,
+            f"--include={_INCLUDE}",
+            _suite(sources),
+            str(tree),
+            *sources,
+        ],
         "the shared Debian tree cannot be built",
     )
     # A host knows the lab's repository and no other, and nothing of the machine's way to the outside.

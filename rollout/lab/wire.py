@@ -22,7 +22,9 @@ def ask(places: Places, do: str, **arguments: Any) -> dict[str, Any]:
             connection.sendall(json.dumps({"do": do, **arguments}).encode() + b"\n")
             line = connection.makefile().readline()
     except TimeoutError as error:
-        raise LabError(f"the lab's supervisor does not answer (asked to {do}): rollout lab down ends it") from error
+        raise LabError(
+            f"the lab's supervisor does not answer (asked to {do}): rollout lab down ends it"
+        ) from error
     except OSError as error:
         raise LabError(f"no lab runs in {places.directory}") from error
     if not line:
