@@ -1,0 +1,79 @@
+"""Gates are asked here: in threads, or (simulated) on the spot."""
+
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from rollout.engine.inbox import Answered, Message
+from rollout.model.decision import Ask
+from rollout.model.fold import REMEMBER
+from rollout.model.seams import Answer, Gate, Subject, Verdict
+
+PostMessage = Callable[[Message, float], None]
+
+
+class Asker(Protocol):
+    """Asks a gate and posts exactly one answer, or two of the same number, of which the first counts."""
+
+    def ask(self, ask: Ask, subject: Subject, question: int, post: PostMessage) -> None: ...
+
+
+def answer(gate: Gate, ask: Ask, subject: Subject) -> Verdict:
+    """The gate's verdict; an exception is an error, and an error is never a yes."""
+    try:
+        verdict = gate.remember(subject) if ask.moment == REMEMBER else gate.check(subject)
+    except Exception as error:  # noqa: BLE001  a gate of another package may raise anything
+        return Verdict(Answer.ERROR, f"{type(error).__name__}: {error}")
+    if verdict.value is Answer.PASS and not verdict.samples:
+        return Verdict(
+            Answer.INCONCLUSIVE, f"it passed without a sample, which proves nothing: {verdict.because}"
+        )
+    return verdict
+
+
+class ThreadedAsker:
+    """Asks on a few daemon threads, so that a gate that hangs holds up neither the run nor its end."""
+
+    def __init__(self, gates: Mapping[str, Gate], threads: int = 32) -> None:
+        self._gates = gates
+        self._limit = threads
+        self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._threads = 0
+        self._busy = 0
+        self._lock = threading.Lock()
+
+    def ask(self, ask: Ask, subject: Subject, question: int, post: PostMessage) -> None:
+        """Queue the question. The time-out counts from when it is put to the host."""
+
+        def work() -> None:
+            late = Verdict(Answer.ERROR, f"no answer within {ask.gate.timeout:g} s")
+            post(Answered(ask.host, question, late), ask.gate.timeout)
+            post(Answered(ask.host, question, answer(self._gates[ask.gate.name], ask, subject)), 0.0)
+
+        with self._lock:
+            self._busy += 1
+            if self._busy > self._threads and self._threads < self._limit:
+                self._threads += 1
+                threading.Thread(target=self._serve, name=f"gate-{self._threads}", daemon=True).start()
+        self._work.put(work)
+
+    def _serve(self) -> None:
+        while True:
+            work = self._work.get()
+            try:
+                work()
+            finally:
+                with self._lock:
+                    self._busy -= 1
+
+
+class InlineAsker:
+    """Asks at once, in the engine's own thread: for gates that cost nothing, as in a simulation."""
+
+    def __init__(self, gates: Mapping[str, Gate]) -> None:
+        self._gates = gates
+
+    def ask(self, ask: Ask, subject: Subject, question: int, post: PostMessage) -> None:
+        """Post the answer."""
+        post(Answered(ask.host, question, answer(self._gates[ask.gate.name], ask, subject)), 0.0)

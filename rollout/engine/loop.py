@@ -1,0 +1,262 @@
+"""The loop. Crash-only: every start is a resume.
+
+The intention is committed before the act, the result after it, both under the lease; the journal refuses either if somebody else
+has written meanwhile, so a pause or an abort is seen before every intention.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from itertools import count
+from typing import Protocol
+
+from rollout.engine.asking import Asker
+from rollout.engine.inbox import Answered, Message, StopAsked
+from rollout.engine.steps import Steps
+from rollout.engine.subjects import Subjects
+from rollout.errors import Behind, LimitReached
+from rollout.journal import Journal, Lease
+from rollout.model.decision import Ask, Decision, Record, Start, Stop, Wait
+from rollout.model.event import UNWRITTEN, Event, Kind
+from rollout.model.fold import apply
+from rollout.model.graph import Graph
+from rollout.model.seams import Ending, Order, Outcome
+from rollout.model.state import State
+from rollout.scheduler import decide
+
+RENEW = 10.0
+"""Seconds between two signs of life in the journal."""
+
+
+class Mailbox(Protocol):
+    """`rollout.engine.inbox.Inbox`, or its virtual twin."""
+
+    def now(self) -> float: ...
+    def post(self, message: Message, after: float = 0.0) -> None: ...
+    def get(self, until: float | None) -> Message | None: ...
+
+
+Listener = Callable[[Event, State], None]
+"""Told of every event that is written, after it is durable."""
+
+
+class Engine:
+    """Carries a run on until it ends, stands still, or is asked to stop.
+
+    `poll` is how often, in seconds, the journal is read for the requests of people while nothing happens; None: never.
+    `gone` maps hosts that have left the inventory to a sentence about it.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        lease: Lease,
+        graph: Graph,
+        steps: Steps,
+        asker: Asker,
+        subjects: Subjects,
+        inbox: Mailbox,
+        *,
+        listener: Listener = lambda _event, _state: None,
+        poll: float | None = 1.0,
+        gone: Mapping[str, str] | None = None,
+    ) -> None:
+        self._journal, self._lease, self._graph = journal, lease, graph
+        self._steps, self._asker, self._subjects, self._inbox = steps, asker, subjects, inbox
+        self._listener, self._poll, self._gone = listener, poll, gone or {}
+        self._unkept: dict[str, None] = {}
+        self._questions = count(1)
+        self._asked: dict[str, tuple[int, Ask]] = {}
+        self._stopping: StopAsked | None = None
+        self._renewed = inbox.now()
+        run, hosts, tail = journal.load(lease.run, graph)
+        self.state = State(graph, run, hosts)
+        for event in tail:
+            self._fold(event)
+
+    def run(self) -> Stop:
+        """Until the end of this controller; the lease is given back. Raises LeaseLost, JournalFull, JournalError."""
+        self._take_up()
+        while True:
+            decisions = decide(self._graph, self.state, self._inbox.now())
+            if self._stopping is not None:
+                decisions = [self._stop_safely(self._stopping, decisions)]
+            for decision in decisions:
+                if isinstance(decision, Stop):
+                    return self._end(decision)
+                if isinstance(decision, Wait):
+                    self._wait(decision.until)
+                elif not self._perform(decision):
+                    break
+
+    # --- deciding is done; this is doing -------------------------------------------------------------------------------------
+
+    def _take_up(self) -> None:
+        """Make the run ours, and ask what became of every step that was in flight."""
+        data = {"fence": self._lease.fence, "owner": str(self._lease.owner)}
+        self._must_record(Event(Kind.TAKEN_UP, f"taken up by {self._lease.owner}", data=data))
+        for name, because in self._gone.items():
+            if name in self.state.hosts:
+                self._must_record(Event(Kind.GONE, because, name))
+        for name in tuple(self.state.open):
+            host = self.state.hosts[name]
+            self._carry_out(name, host.step or "", host.attempt, taken_up=True)
+
+    def _perform(self, decision: Decision) -> bool:
+        """False: someone else has written, or a limit is full after all; decide again."""
+        if isinstance(decision, Start):
+            return self._start(decision)
+        if isinstance(decision, Ask):
+            self._ask(decision)
+            return True
+        if isinstance(decision, Record):
+            return self._record(decision.event)
+        return True
+
+    def _start(self, start: Start) -> bool:
+        take = tuple((slot, self._graph.caps[slot]) for slot in start.slots)
+        data = {"slots": list(start.slots), "fence": self._lease.fence}
+        event = Event(Kind.INTENDED, start.because, start.host, start.step, start.attempt, data)
+        if not self._record(event, take):
+            return False
+        self._carry_out(start.host, start.step, start.attempt, taken_up=False)
+        return True
+
+    def _carry_out(self, name: str, step_name: str, attempt: int, *, taken_up: bool) -> None:
+        combo = self.state.combo_of(name)
+        step = combo.step(step_name)
+        if step is None:
+            gone = f"the plan has no step {step_name} any more"
+            self._inbox.post(Outcome(name, step_name, attempt, Ending.UNKNOWN, gone))
+            return
+        target = {factor: list(globs) for factor, globs in combo.to.items()}
+        variables = {"rollout_target": target, "rollout_combo": combo.name}
+        order = Order(self._lease.run, name, step, attempt, self._lease.fence, taken_up, variables)
+        now = self._inbox.now()
+        self._steps.run(order, lambda: self._subjects.of(name, {}, now), self._inbox.post)
+
+    def _ask(self, ask: Ask) -> None:
+        question = next(self._questions)
+        data = {"gate": ask.gate.name, "moment": ask.moment, "reserves": ask.reserves}
+        self._fold(Event(Kind.ASKED, ask.because, ask.host, data=data))
+        self._asked[ask.host] = (question, ask)
+        remembered = self.state.hosts[ask.host].remembered.get(ask.gate.name, {})
+        subject = self._subjects.of(ask.host, remembered, self._inbox.now())
+        self._asker.ask(ask, subject, question, self._inbox.post)
+
+    def _wait(self, until: float | None) -> None:
+        """For the next report; look at the journal for requests, and show that we live, at least every `poll` seconds."""
+        if self._poll is not None:
+            soon = self._inbox.now() + self._poll
+            until = soon if until is None else min(until, soon)
+        message = self._inbox.get(until)
+        if message is not None:
+            self._hear(message)
+        if self._poll is not None:
+            self._look_around(quiet=message is None)
+
+    def _look_around(self, *, quiet: bool) -> None:
+        now = self._inbox.now()
+        if now - self._renewed >= RENEW:
+            self._journal.renew(self._lease)
+            self._renewed = now
+        if quiet:
+            self._catch_up()
+
+    def _hear(self, message: Message) -> None:
+        if isinstance(message, StopAsked):
+            self._stopping = message
+        elif isinstance(message, Answered):
+            self._hear_answer(message)
+        else:
+            self._hear_outcome(message)
+
+    def _hear_answer(self, answered: Answered) -> None:
+        question, ask = self._asked.get(answered.host, (0, None))
+        if ask is None or question != answered.question:
+            return  # an answer that came after its time-out
+        del self._asked[answered.host]
+        verdict = answered.verdict
+        data = {
+            "gate": ask.gate.name,
+            "moment": ask.moment,
+            "value": str(verdict.value),
+            "samples": dict(verdict.samples),
+        }
+        self._must_record(Event(Kind.ANSWERED, verdict.because, answered.host, data=data))
+
+    def _hear_outcome(self, outcome: Outcome) -> None:
+        host = self.state.hosts[outcome.host]
+        if not host.open or (host.step, host.attempt) != (outcome.step, outcome.attempt):
+            return  # e.g. a late step that came to an end after all
+        step = self.state.combo_of(outcome.host).step(outcome.step)
+        ending, data = outcome.ending, {"ending": str(outcome.ending), "task": outcome.task}
+        again = ending is Ending.NEVER_BEGAN or (
+            ending is Ending.INTERRUPTED and step is not None and not step.once
+        )
+        if ending is Ending.DONE:
+            kind = Kind.DONE
+        elif again:
+            kind = Kind.VOID
+        else:
+            kind = Kind.FAILED
+            if ending is Ending.INTERRUPTED:
+                data["ending"] = str(Ending.UNKNOWN)
+        self._must_record(Event(kind, outcome.because, outcome.host, outcome.step, outcome.attempt, data))
+
+    # --- writing -------------------------------------------------------------------------------------------------------------
+
+    def _record(self, event: Event, take: tuple[tuple[str, int], ...] = ()) -> bool:
+        if event.kind in UNWRITTEN:
+            self._fold(event)
+            return True
+        try:
+            self._write(event, take)
+        except Behind:
+            self._catch_up()
+            return False
+        except LimitReached:
+            self._catch_up()
+            raise
+        return True
+
+    def _must_record(self, event: Event) -> None:
+        """A fact stays a fact, whatever others have written meanwhile."""
+        while not self._record(event):
+            pass
+
+    def _write(self, event: Event, take: tuple[tuple[str, int], ...]) -> None:
+        with self._journal.writing(self._lease, self.state.run.seq) as writing:
+            written = writing.append(event, take)
+            self._fold(written)
+            writing.keep(self.state.run, [self.state.hosts[name] for name in self._unkept])
+        self._unkept.clear()
+        self._listener(written, self.state)
+
+    def _fold(self, event: Event) -> None:
+        if not event.at:
+            event = replace(event, at=self._inbox.now())
+        touched = apply(self.state, event)
+        if event.kind not in UNWRITTEN:
+            self._unkept.update(dict.fromkeys(touched))
+
+    def _catch_up(self) -> None:
+        for event in self._journal.events(self._lease.run, after=self.state.run.seq):
+            self._fold(event)
+            self._listener(event, self.state)
+
+    # --- the end -------------------------------------------------------------------------------------------------------------
+
+    def _stop_safely(self, asked: StopAsked, decisions: list[Decision]) -> Decision:
+        """Begin nothing; write down what is due; end when nothing is in flight."""
+        for decision in decisions:
+            if isinstance(decision, Record):
+                return decision
+        if self.state.open or self.state.asking:
+            return Wait(None, "the steps in flight end first")
+        return Stop(asked.exit_code, asked.because)
+
+    def _end(self, stop: Stop) -> Stop:
+        self._must_record(Event(Kind.ENDED, stop.because, data={"exit_code": stop.exit_code}))
+        self._journal.release(self._lease, stop.exit_code, stop.because)
+        self._steps.close()
+        return stop

@@ -1,0 +1,35 @@
+"""A host as gates and drains are given it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rollout.model.graph import Graph
+from rollout.model.seams import Connection, Subject
+
+Connect = Callable[[str, Mapping[str, Any]], Connection]
+
+
+class Subjects:
+    """Makes subjects. `variables_of` gives a host's resolved variables; `connect` opens a fresh connection with them."""
+
+    def __init__(
+        self, graph: Graph, variables_of: Callable[[str], Mapping[str, Any]], connect: Connect
+    ) -> None:
+        self._graph = graph
+        self._variables_of = variables_of
+        self._connect = connect
+
+    def of(self, host: str, remembered: Mapping[str, Any], now: float) -> Subject:
+        """The host, with what the asking gate remembers of it."""
+        node = self._graph.nodes[host]
+        variables = self._variables_of(host)
+        return Subject(
+            host=host,
+            combo=node.combo,
+            factors=node.factors,
+            target=self._graph.combos[node.combo].to,
+            connect=lambda: self._connect(host, variables),
+            variables=variables,
+            remembered=remembered,
+            now=now,
+        )
