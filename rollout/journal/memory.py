@@ -7,11 +7,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import MISSING, dataclass, field, fields
-from operator import attrgetter
-from typing import Any, Self
+from dataclasses import dataclass, field
+from typing import Self
 
-from rollout.errors import JournalError
+from rollout.journal.copies import Values, host_values, run_values
 from rollout.journal.owner import Lease, Owner, refuse_unless_dead
 from rollout.journal.refusals import (
     POLICY,
@@ -23,44 +22,19 @@ from rollout.journal.refusals import (
     limit_reached,
     no_such_host,
     no_such_run,
+    run_exists,
 )
 from rollout.journal.rows import AnswerRow, Ended, HostRow, RunRow, Summary
 from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph
 from rollout.model.state import HostState, RunState, Status
 
-Values = tuple[Any, ...]
-
-
-class _Copier:
-    """Copies a dataclass one level deep, far cheaper than `copy` or `asdict`."""
-
-    def __init__(self, kind: type) -> None:
-        names = [item.name for item in fields(kind)]
-        self._values = attrgetter(*names)
-        self._containers = [
-            index for index, item in enumerate(fields(kind)) if item.default_factory is not MISSING
-        ]
-
-    def values(self, value: object) -> Values:
-        values = list(self._values(value))
-        for index in self._containers:
-            if values[index]:
-                values[index] = values[index].copy()
-            else:
-                values[index] = type(values[index])()
-        return tuple(values)
-
-
-_host_values = _Copier(HostState).values
-_run_values = _Copier(RunState).values
-
 
 @dataclass(slots=True)
 class _Run:
     row: RunRow
     graph: Graph
-    state: Values = field(default_factory=lambda: _run_values(RunState()))
+    state: Values = field(default_factory=lambda: run_values(RunState()))
     hosts: dict[str, Values] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     answers: list[AnswerRow] = field(default_factory=list)
@@ -77,7 +51,7 @@ class MemoryJournal:
 
     def create(self, run: str, graph: Graph, *, plan_file: str, created_by: str) -> None:
         if run in self._runs:
-            raise JournalError(f"the journal has a run {run!r} already")
+            raise run_exists(run)
         now = self._clock()
         row = RunRow(
             id=run,
@@ -128,7 +102,7 @@ class MemoryJournal:
 
     def load(self, run: str, graph: Graph) -> tuple[RunState, dict[str, HostState], list[Event]]:
         kept = self._find(run)
-        state = RunState(*_run_values(RunState(*kept.state)))
+        state = RunState(*run_values(RunState(*kept.state)))
         hosts = {name: _host(values) for name, values in kept.hosts.items() if name in graph.nodes}
         return state, hosts, kept.events[state.seq :]
 
@@ -216,13 +190,13 @@ class _MemoryWriting:
 
     def keep(self, run: RunState, hosts: Iterable[HostState]) -> None:
         kept = self._kept
-        kept.state = _run_values(run)
+        kept.state = run_values(run)
         for host in hosts:
             name = host.name
             if name not in kept.graph.nodes:
                 raise no_such_host(name, kept.row.id)
             self._hosts_before.setdefault(name, kept.hosts.get(name))
-            kept.hosts[name] = _host_values(host)
+            kept.hosts[name] = host_values(host)
             for slot in kept.graph.nodes[name].slots:
                 self._move(slot, name, host.slot)
 
@@ -241,6 +215,8 @@ class _MemoryWriting:
 
     def _take(self, event: Event, slot: str, cap: int) -> None:
         host = checked_taker(event)
+        if host not in self._kept.graph.nodes:
+            raise no_such_host(host, self._kept.row.id)
         holders = self._kept.holders.get(slot, {})
         if host not in holders and len(holders) >= cap:
             raise limit_reached(host, slot, cap, holders)
@@ -278,6 +254,6 @@ def _hold(kept: _Run, slot: str, host: str, held: bool) -> None:
 
 
 def _host(values: Values) -> HostState:
-    host = HostState(*_host_values(HostState(*values)))
+    host = HostState(*host_values(HostState(*values)))
     host.asking = host.reserved = False
     return host

@@ -37,6 +37,11 @@ def no_such_run(run: str | None, known: Iterable[str]) -> JournalError:
     return JournalError(f"the journal has no run {run!r}{nearest(run, names)}")
 
 
+def run_exists(run: str) -> JournalError:
+    """Runs are never overwritten."""
+    return JournalError(f"the journal has a run {run!r} already")
+
+
 def no_such_host(host: str, run: str) -> JournalError:
     """A value is kept of a host that the graph does not have."""
     return JournalError(f"run {run!r} has no host {host!r}")

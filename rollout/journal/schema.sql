@@ -1,0 +1,101 @@
+-- The journal, schema 1. Times are seconds since the epoch. STRICT is left out on an SQLite that does not know it.
+--
+-- What may change:
+--   event, gate   rows are added, and never altered or removed
+--   run           free -> held (claim: fence + 1) -> free (release: ended_*); held -> held (take-over of a dead owner: fence + 1)
+--   host, state   the fold of the run's events up to run.folded; written in the transaction of those events
+--   slot          a row while host.slot = 1; added by an intent (counted against its cap) or by the fold (never refused)
+
+CREATE TABLE journal (
+  version     INTEGER NOT NULL,
+  created_at  REAL NOT NULL
+) STRICT;
+
+CREATE TABLE run (
+  number        INTEGER PRIMARY KEY,
+  id            TEXT NOT NULL UNIQUE,
+  plan          TEXT NOT NULL,
+  digest        TEXT NOT NULL,
+  plan_file     TEXT NOT NULL,
+  created_at    REAL NOT NULL,
+  created_by    TEXT NOT NULL,
+  tool          TEXT NOT NULL,
+  policy        INTEGER NOT NULL,
+  seq           INTEGER NOT NULL DEFAULT 0,  -- of the last event
+  folded        INTEGER NOT NULL DEFAULT 0,  -- of the last event that host and state know of
+  folded_at     REAL NOT NULL DEFAULT 0,
+  fence         INTEGER NOT NULL DEFAULT 0,
+  owner         TEXT,                        -- JSON; null: free
+  taken_at      REAL NOT NULL DEFAULT 0,
+  renewed_at    REAL NOT NULL DEFAULT 0,
+  ended_code    INTEGER,                     -- null: held, or its last owner died
+  ended_because TEXT,
+  ended_at      REAL
+) STRICT;
+
+-- Apart from `run`, so that counting an event does not write them again.
+CREATE TABLE graph (
+  run   INTEGER PRIMARY KEY REFERENCES run (number),
+  body  BLOB NOT NULL                        -- JSON, zlib
+) STRICT;
+
+CREATE TABLE state (
+  run   INTEGER PRIMARY KEY REFERENCES run (number),
+  body  TEXT NOT NULL                        -- JSON of RunState; its seq and at are run.folded and run.folded_at
+) STRICT;
+
+CREATE TABLE host (
+  run     INTEGER NOT NULL REFERENCES run (number),
+  name    TEXT NOT NULL,
+  combo   TEXT NOT NULL,
+  wave    TEXT NOT NULL,
+  slots   TEXT NOT NULL,                     -- JSON: what it takes while it is disrupted
+  slot    INTEGER NOT NULL DEFAULT 0,        -- whether it holds them
+  status  TEXT NOT NULL DEFAULT 'waiting',
+  step    TEXT,
+  attempt INTEGER NOT NULL DEFAULT 0,
+  since   REAL NOT NULL DEFAULT 0,
+  because TEXT NOT NULL DEFAULT '',
+  body    TEXT,                              -- JSON of HostState; null: it has not begun
+  PRIMARY KEY (run, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE event (
+  run     INTEGER NOT NULL REFERENCES run (number),
+  seq     INTEGER NOT NULL,                  -- from 1, without gaps
+  at      REAL NOT NULL,
+  kind    TEXT NOT NULL,
+  host    TEXT,
+  step    TEXT,
+  attempt INTEGER NOT NULL,
+  because TEXT NOT NULL,
+  data    TEXT,                              -- JSON; null: empty
+  PRIMARY KEY (run, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX event_of_host ON event (run, host, seq) WHERE host IS NOT NULL;
+
+CREATE TABLE gate (
+  run     INTEGER NOT NULL REFERENCES run (number),
+  seq     INTEGER NOT NULL,                  -- of its event
+  at      REAL NOT NULL,
+  host    TEXT,
+  gate    TEXT NOT NULL,
+  moment  TEXT NOT NULL,
+  value   TEXT NOT NULL,
+  because TEXT NOT NULL,
+  samples TEXT NOT NULL,                     -- JSON
+  PRIMARY KEY (run, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX gate_of_host ON gate (run, host, seq);
+
+CREATE TABLE slot (
+  run   INTEGER NOT NULL,
+  slot  TEXT NOT NULL,
+  host  TEXT NOT NULL,
+  PRIMARY KEY (run, slot, host),
+  FOREIGN KEY (run, host) REFERENCES host (run, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX slot_of_host ON slot (run, host);

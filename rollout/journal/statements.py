@@ -1,0 +1,67 @@
+"""The journal's statements: plain SQL that SQLite and PostgreSQL both read. `?` stands for a parameter and nothing else."""
+
+RUN_COLUMNS = (
+    "id, plan, digest, plan_file, created_at, created_by, tool, policy, seq, fence, owner, taken_at, renewed_at, "
+    "ended_code, ended_because, ended_at"
+)
+
+CREATE_RUN = """
+INSERT INTO run (id, plan, digest, plan_file, created_at, created_by, tool, policy) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO NOTHING"""
+CREATE_GRAPH = "INSERT INTO graph (run, body) VALUES (?, ?)"
+CREATE_HOST = "INSERT INTO host (run, name, combo, wave, slots) VALUES (?, ?, ?, ?, ?)"
+
+NUMBER_OF_RUN = "SELECT number FROM run WHERE id = ?"
+RUN_IDS = "SELECT id FROM run ORDER BY number"
+RUNS = f"SELECT {RUN_COLUMNS} FROM run ORDER BY number DESC"  # noqa: S608  our own column names
+RUN = f"SELECT {RUN_COLUMNS} FROM run WHERE number = ?"  # noqa: S608  our own column names
+NEWEST_RUN = "SELECT id FROM run ORDER BY number DESC LIMIT 1"
+GRAPH = "SELECT body FROM graph WHERE run = ?"
+
+CLAIM = """
+UPDATE run SET fence = fence + 1, owner = ?, taken_at = ?, renewed_at = ?, ended_code = NULL, ended_because = NULL, ended_at = NULL
+WHERE number = ?"""
+RENEW = "UPDATE run SET renewed_at = ? WHERE number = ? AND fence = ? AND owner IS NOT NULL"
+RELEASE = """
+UPDATE run SET owner = NULL, ended_code = ?, ended_because = ?, ended_at = ?
+WHERE number = ? AND fence = ? AND owner IS NOT NULL"""
+
+HEAD = "SELECT seq, fence, owner IS NOT NULL FROM run WHERE number = ?"
+SET_SEQ = "UPDATE run SET seq = ? WHERE number = ?"
+SET_FOLDED = "UPDATE run SET seq = ?, folded = ?, folded_at = ? WHERE number = ?"
+KEEP_STATE = (
+    "INSERT INTO state (run, body) VALUES (?, ?) ON CONFLICT (run) DO UPDATE SET body = excluded.body"
+)
+
+APPEND = """
+INSERT INTO event (run, seq, at, kind, host, step, attempt, because, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+ANSWER = """
+INSERT INTO gate (run, seq, at, host, gate, moment, value, because, samples) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+
+KEEP_HOST = """
+UPDATE host SET status = ?, step = ?, attempt = ?, since = ?, because = ?, body = ? WHERE run = ? AND name = ? AND slot = ?"""
+HOST_SLOTS = "SELECT slots FROM host WHERE run = ? AND name = ?"
+SET_SLOT = "UPDATE host SET slot = ? WHERE run = ? AND name = ?"
+HOLDS = "SELECT 1 FROM slot WHERE run = ? AND slot = ? AND host = ?"
+COUNT_SLOT = "SELECT count(*) FROM slot WHERE run = ? AND slot = ?"
+TAKE = "INSERT INTO slot (run, slot, host) VALUES (?, ?, ?) ON CONFLICT (run, slot, host) DO NOTHING"
+GIVE_BACK = "DELETE FROM slot WHERE run = ? AND host = ?"
+HOLDERS = "SELECT host FROM slot WHERE run = ? AND slot = ? ORDER BY host"
+SLOTS = "SELECT slot, host FROM slot WHERE run = ? ORDER BY slot, host"
+
+FOLDED = "SELECT run.folded, run.folded_at, state.body FROM run LEFT JOIN state ON state.run = run.number WHERE number = ?"
+HOST_BODIES = "SELECT body FROM host WHERE run = ? AND body IS NOT NULL"
+HOST_NAMES = "SELECT name FROM host WHERE run = ?"
+
+_EVENT = "SELECT seq, at, kind, host, step, attempt, because, data FROM event WHERE run = ? AND seq > ?"
+EVENTS = f"{_EVENT} ORDER BY seq LIMIT 1000"
+EVENTS_OF_HOST = f"{_EVENT} AND host = ? ORDER BY seq LIMIT 1000"
+
+_ANSWER = "SELECT seq, at, host, gate, moment, value, because, samples FROM gate WHERE run = ?"
+ANSWERS = f"{_ANSWER} ORDER BY seq"
+ANSWERS_OF_HOST = f"{_ANSWER} AND host = ? ORDER BY seq"
+
+SUMMARY = "SELECT combo, wave, status, count(*) FROM host WHERE run = ? GROUP BY combo, wave, status"
+_HOST = "SELECT name, combo, wave, status, step, attempt, since, because FROM host WHERE run = ?"
+HOSTS = f"{_HOST} ORDER BY name"
+HOSTS_BY_STATUS = f"{_HOST} AND status = ? ORDER BY name"
