@@ -63,7 +63,7 @@ class Lab:
         say: Callable[[str], None] = lambda _: None,
         patience: float = 60.0,
     ) -> LabStatus:
-        """Start a lab and wait until every host answers SSH, `patience` seconds at most; what is left of a killed one goes first."""
+        """Start a lab and wait until sshd listens on every host, `patience` seconds at most; what is left of a killed one goes first."""
         specs = default_hosts(hosts) if isinstance(hosts, int) else list(hosts)
         check_hosts(specs, trees.installable())
         needs.check()

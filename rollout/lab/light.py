@@ -6,7 +6,6 @@ class with these methods; the supervisor and the faults know no more of a host t
 
 import os
 import signal
-import socket
 import subprocess
 import time
 import uuid
@@ -20,7 +19,6 @@ from rollout.lab.trees import FILES, Trees
 _DISK_MEGABYTES = 1024
 # What would reach through to the machine that all hosts share: its clock, modules, devices, mounts, log.
 _BOUNDS = "-sys_admin,-sys_module,-sys_rawio,-sys_time,-mknod,-syslog,-wake_alarm,-bpf,-perfmon"
-_SSH = 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +85,7 @@ class Light:
         directory = self.places.host(host.name)
         boot_id = directory / "boot_id"
         boot_id.write_text(f"{uuid.uuid4()}\n")
+        (directory / "run" / "listening").unlink(missing_ok=True)
         clocks = [
             *("--boottime", str(-int(time.clock_gettime(time.CLOCK_BOOTTIME)))),
             *("--monotonic", str(-int(time.clock_gettime(time.CLOCK_MONOTONIC)))),
@@ -139,16 +138,6 @@ class Light:
             "LAB_GATEWAY": str(self.places.gateway),
             "LAB_WITHOUT": _BOUNDS,
         }
-
-    def answers(self, host: Host) -> bool:
-        """Whether sshd greets."""
-        try:
-            with socket.create_connection(
-                (str(self.places.address(host.index)), _SSH), timeout=0.3
-            ) as connection:
-                return connection.recv(4) == b"SSH-"
-        except OSError:
-            return False
 
     def link(self, host: Host, *, up: bool) -> None:
         """Plug or pull the host's cable, at the switch's end; no harm if the host has none now."""

@@ -22,7 +22,7 @@ class Machine:
     """A host that is switched on and off; `flags` is the directory that it sees as /run/lab.
 
     One thread lives its life (`live`); others change what it looks at, under `_changed`. States: `off`, `booting`, `up`
-    (it has greeted over SSH since it booted), `stuck` (the fault never-back), `failed` (its init ended by itself).
+    (sshd has begun to listen in this boot), `stuck` (the fault never-back), `failed` (its init ended by itself).
     """
 
     def __init__(self, host: Host, engine: Light, places: Places) -> None:
@@ -80,9 +80,9 @@ class Machine:
         return self._process
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
-        """Wait for the first greeting; a host that never greets is booting for ever."""
+        """Wait until sshd listens, by the host's own word: a knock before that would leave a stale neighbour behind."""
         while process.poll() is None:
-            if self._engine.answers(self.host):
+            if (self.flags / "listening").exists():
                 with self._changed:
                     self.state = "up"
                 return

@@ -37,7 +37,7 @@ RELEASES = (
 )
 
 _OS_RELEASE = """\
-PRETTY_NAME="Lab OS {number} ({codename})"
+PRETTY_NAME="Lab OS {number} ({codename}), made of Debian"
 NAME="Lab OS"
 VERSION_ID="{number}"
 VERSION="{number} ({codename})"

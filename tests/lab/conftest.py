@@ -12,6 +12,7 @@ HOSTS = [
     HostSpec("b1", os_release="labos-2", hypervisor="kvm-10.0", rack="r2", site="osaka"),
     HostSpec("b2"),
     HostSpec("b3"),
+    HostSpec("b4"),
 ]
 
 
@@ -31,4 +32,3 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     return tmp_path / "lab"
-

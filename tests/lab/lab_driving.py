@@ -11,7 +11,7 @@ UPGRADE = f"{TO_BIRCH} && apt-get -q update && DEBIAN_FRONTEND=noninteractive ap
 
 
 def ssh(lab: Lab, host: str, command: str, timeout: float = 20.0) -> subprocess.CompletedProcess[str]:
-    quick = ["-o", "ConnectTimeout=2", "-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=2"]
+    quick = ["-o", "ConnectTimeout=1", "-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=1"]
     return subprocess.run(
         lab.inside(["ssh", "-F", str(lab.places.ssh_config), *quick, host, command]),
         stdin=subprocess.DEVNULL,

@@ -3,8 +3,8 @@
 import time
 
 import pytest
+from lab_driving import UPGRADE, eventually, reaches, reboot, said, ssh
 
-from driving import UPGRADE, eventually, reaches, reboot, said, ssh
 from rollout.errors import LabError
 from rollout.lab import KINDS, Lab
 
@@ -85,7 +85,7 @@ def test_power_cut_in_the_middle_of_dpkg_then_the_wrong_os(lab: Lab) -> None:
     lab.clear("b3", "power-cut")
     is_back(lab, "b3")
     assert "labos-base" in said(lab, "b3", "dpkg --audit")
-    said(lab, "b3", f"{UPGRADE.replace('cedar', 'birch')} || dpkg --configure -a; {UPGRADE}")
+    said(lab, "b3", f"{UPGRADE} || dpkg --configure -a; {UPGRADE}")
 
     lab.fault("b3", "wrong-os")
     look = ". /etc/os-release; echo $VERSION_ID; uname -r"
@@ -112,7 +112,6 @@ def test_full_disk(lab: Lab) -> None:
     write = "head -c 100000 /dev/zero > /root/much"
     lab.fault("a2", "full-disk")
     assert "No space left" in ssh(lab, "a2", write).stderr
-    assert not reaches(lab, "a2") or True
     lab.clear("a2", "full-disk")
     said(lab, "a2", f"{write} && rm /root/much")
 

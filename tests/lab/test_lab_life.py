@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from lab_driving import eventually, said
 
-from driving import eventually, said
 from rollout.errors import LabError
 from rollout.lab import HostSpec, Lab, default_hosts, leftovers, needs, read_spec
 
@@ -47,7 +47,11 @@ def test_hosts_die_with_a_killed_supervisor_and_down_cleans_up(directory: Path) 
     init = leftovers.processes(lab.places)
     os.kill(status.pid, signal.SIGKILL)
     eventually(lambda: gone(lab))
-    assert not [pid for pid in init if Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert not [
+        pid
+        for pid in init
+        if Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
     with pytest.raises(LabError, match="no lab runs in"):
         lab.status()
     assert lab.down()
