@@ -1,0 +1,271 @@
+"""What is wrong with values that have the right shape: names that mean nothing, values that do not go together.
+
+Each check looks only at the parts whose shape is right, so that a mistake in one part hides none of another.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from rollout import kinds
+from rollout.errors import Place, Problem, RolloutError
+from rollout.model.plan import GateRule, Moment, Step
+from rollout.plan import chain, later, schema
+from rollout.plan.shape import validate
+from rollout.plan.text import Node
+from rollout.plan.words import expected, meant, shown
+
+NO_GUESTS = "no-guests"
+"""The gate that rollout adds: nothing reboots or upgrades under guests."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """The parts of a plan file whose shape is right, by their index in the file, and the names that all parts declare."""
+
+    root: Node
+    folder: Path
+    factors: tuple[str, ...] = ()
+    combo_names: tuple[str, ...] = ()
+    step_names: tuple[str, ...] = ()
+    combos: dict[int, schema.Combo] = field(default_factory=dict)
+    steps: dict[int, schema.Step] = field(default_factory=dict)
+    gates: dict[int, schema.Gate] = field(default_factory=dict)
+    sizes: list[Any] = field(default_factory=list)
+
+    def at(self, *path: str | int) -> Place:
+        """Where a mistake about that value is shown."""
+        return self.root.find(*path).at
+
+    def items(self, section: str) -> list[Node]:
+        """The values of a list, whatever their shape."""
+        found = self.root.get(section)
+        return found.items if found else []
+
+    def key(self, *path: str | int) -> Place:
+        """Where that key stands."""
+        node = self.root.find(*path)
+        return node.key or node.place
+
+
+def problems(draft: Draft) -> Iterator[Problem]:
+    """Every mistake of meaning."""
+    yield from _inventory(draft)
+    yield from _twice(draft)
+    for index, node in enumerate(draft.items("combos")):
+        yield from _names_in(draft, node)
+        if index in draft.combos:
+            yield from _combo(draft, index, draft.combos[index])
+    yield from _steps(draft)
+    yield from _sizes(draft)
+    for factor, value in draft.root.under("limits", "per").items():
+        yield from _known("factor", factor, draft.factors, value.key)
+    for node in draft.items("gates"):
+        yield from _moment(draft, node)
+        yield from _kind(node)
+    for index, gate in draft.gates.items():
+        if gate.kind in kinds.names("gates"):
+            yield from _settings(draft, index, gate)[1]
+            yield from _remembers(draft, index, gate)
+
+
+def _known(what: str, word: str, known: tuple[str, ...], place: Place | None) -> Iterator[Problem]:
+    """Nothing is said of a word while nothing is declared: that is a mistake of its own."""
+    if known and place and word not in known:
+        yield Problem(place, f"unknown {what} {shown(word)}{expected(word, known)}")
+
+
+def _inventory(draft: Draft) -> Iterator[Problem]:
+    node = draft.root.get("inventory")
+    for source in (node.items or [node]) if node else ():
+        named = source.text if source.kind == "scalar" and "," not in source.text else ""
+        if named and not is_there(draft.folder / named):
+            yield Problem(source.at, f"inventory {shown(named)} does not exist")
+    pattern = draft.root.get("hosts")
+    first = pattern.text.lstrip()[:1] if pattern else ""
+    if pattern and first in {"-", "@"}:
+        yield Problem(pattern.at, f"{shown(pattern.text)} is not a host pattern: it begins with {first}")
+
+
+def is_there(path: Path) -> bool:
+    """Whether the path can be seen; a name that no file can have is not there."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _twice(draft: Draft) -> Iterator[Problem]:
+    for section in ("combos", "steps", "gates"):
+        first: dict[str, Place] = {}
+        for item in draft.items(section):
+            name = item.get("name")
+            if name is None or not name.text:
+                continue
+            if name.text in first:
+                what = f"{section.removesuffix('s')} {shown(name.text)}"
+                yield Problem(name.at, f"{what} is there twice (first on line {first[name.text].line})")
+            first.setdefault(name.text, name.place)
+
+
+def _names_in(draft: Draft, combo: Node) -> Iterator[Problem]:
+    """The names that a combo refers to."""
+    for key in ("match", "to"):
+        for factor, node in combo.under(key).items():
+            yield from _known("factor", factor, draft.factors, node.key)
+    for step, node in combo.under("steps").items():
+        yield from _known("step", step, draft.step_names, node.key)
+    own, after = combo.find("name"), combo.get("after")
+    for wait in (after.items or [after]) if after else ():
+        named = wait.get("combo") or wait
+        if named.text and named.text == own.text:
+            yield Problem(named.at, f"combo {shown(named.text)} cannot wait for itself")
+        elif named.text:
+            yield from _known("combo", named.text, draft.combo_names, named.at)
+
+
+def _combo(draft: Draft, index: int, combo: schema.Combo) -> Iterator[Problem]:
+    here = ("combos", index)
+    if combo.verdict == "blocked" and not combo.reason:
+        yield Problem(
+            draft.at(*here, "verdict"), f"combo {combo.name} is blocked without a reason: add `reason`"
+        )
+    if combo.verdict == "supported" and not combo.to:
+        yield Problem(
+            draft.key(*here), f'combo {combo.name} has no key "to": say where it leads, as factor and glob'
+        )
+    if combo.guests and not combo.reason:
+        yield Problem(
+            draft.at(*here, "guests"), f"combo {combo.name} ignores guests without a reason: add `reason`"
+        )
+
+
+def _steps(draft: Draft) -> Iterator[Problem]:
+    for item in draft.items("steps"):
+        yield from _playbook(draft, item)
+    for node in draft.items("combos"):
+        for below in node.under("steps").values():
+            yield from _playbook(draft, below)
+    for index, step in draft.steps.items():
+        for key, message in chain.mistakes(step):
+            yield Problem(draft.at("steps", index, key) if key else draft.key("steps", index), message)
+    by_name = {step.name: step for step in draft.steps.values()}
+    for index, combo in draft.combos.items():
+        for name, override in combo.steps.items():
+            if name not in by_name:
+                continue
+            known = set(chain.mistakes(by_name[name]))
+            for key, message in chain.mistakes(chain.laid_over(by_name[name], override)):
+                if (key, message) not in known:
+                    yield Problem(draft.at("combos", index, "steps", name, key), message)
+
+
+def _playbook(draft: Draft, step: Node) -> Iterator[Problem]:
+    node = step.get("playbook")
+    if node is None or not node.text:
+        return
+    path = draft.folder / node.text
+    beside: list[str] = []
+    try:
+        if path.is_file():
+            return
+        beside = [entry.name for entry in path.parent.iterdir() if entry.suffix in {".yml", ".yaml"}]
+    except (OSError, ValueError):
+        pass  # then there is nothing near it to suggest
+    why = "is not a file" if is_there(path) else "does not exist"
+    yield Problem(node.at, f"playbook {shown(node.text)} {why}{meant(path.name, beside)}")
+
+
+def _sizes(draft: Draft) -> Iterator[Problem]:
+    path = ("waves",) if draft.root.find("waves").kind == "list" else ("waves", "sizes")
+    for index, (before, size) in enumerate(zip(draft.sizes, draft.sizes[1:], strict=False), 1):
+        place = draft.at(*path, index)
+        if before.percent and not size.percent:
+            yield Problem(place, f"{size} after {before}: write numbers of hosts first, then percentages")
+        elif before.percent == size.percent and size.number <= before.number:
+            yield Problem(
+                place,
+                f"{size} after {before}: sizes are cumulative, so each must be larger than the one before",
+            )
+
+
+def _moment(draft: Draft, gate: Node) -> Iterator[Problem]:
+    name, when = gate.get("name"), gate.get("when")
+    if name and name.text == NO_GUESTS:
+        yield Problem(name.at, f"{NO_GUESTS} is the name of the gate that rollout itself adds")
+    words = when.text.split() if when else []
+    if when and len(words) == 2 and words[0] in {"before", "after"} and words[1] not in {"run", "wave"}:
+        yield from _known("step", words[1], draft.step_names, when.at)
+
+
+def _kind(gate: Node) -> Iterator[Problem]:
+    kind = gate.get("kind")
+    known = kinds.names("gates")
+    if kind and kind.text in later.GATE_KINDS and kind.text not in known:
+        yield Problem(kind.at, f"kind: {kind.text} {later.LATER}; {later.GATE_KINDS[kind.text]}")
+    elif kind and kind.text:
+        yield from _known("kind of gate", kind.text, known, kind.at)
+
+
+def _remembers(draft: Draft, index: int, gate: schema.Gate) -> Iterator[Problem]:
+    """A gate that compares needs a disruptive step between what it remembers and what it sees."""
+    kind: Any = kinds.load("gates", gate.kind)
+    if not kind.remembers or len(draft.steps) < len(draft.step_names):
+        return
+    late = [step.name for step in _disrupted(draft)]
+    when = gate.when
+    fits = when.what in (late[1:] if when.edge == "before" else late)
+    if str(when) != "after wave" and when.what in {"run", "wave", *draft.step_names} and not fits:
+        message = f"kind {gate.kind} compares with what it saw before the first disruptive step: ask it after that step"
+        yield Problem(draft.at("gates", index, "when"), message)
+
+
+def _disrupted(draft: Draft) -> list[Step]:
+    """The steps of the plan's own chain from the first that needs a slot."""
+    links = chain.chain_of(list(draft.steps.values()), {})
+    first = next((number for number, step in enumerate(links) if step.needs_slot), len(links))
+    return list(links[first:])
+
+
+def _settings(draft: Draft, index: int, gate: schema.Gate) -> tuple[dict[str, Any], list[Problem]]:
+    """The kind's own settings as it understood them, in JSON's types."""
+    kind: type[BaseModel] = kinds.load("gates", gate.kind)
+    common = tuple(schema.Gate.model_fields)
+    whole = draft.root.find("gates", index)
+    entries = {name: node for name, node in whole.entries.items() if name not in common}
+    own = Node("map", whole.place, whole.key, entries=entries)
+    found, wrong = validate(kind, own, common)
+    return (found.model_dump(mode="json", by_alias=True, exclude_unset=True) if found else {}), wrong
+
+
+def gate_rules(draft: Draft) -> tuple[GateRule, ...]:
+    """The plan's gates, and the one that keeps hosts with guests from `once` steps and reboots. Asked of a valid draft only."""
+    rules = []
+    for index, gate in draft.gates.items():
+        settings, wrong = _settings(draft, index, gate)
+        if wrong:
+            raise RolloutError(str(wrong[0]))
+        kind: Any = kinds.load("gates", gate.kind)
+        rules.append(
+            GateRule(
+                gate.name,
+                gate.kind,
+                gate.when,
+                settings,
+                bool(kind.remembers),
+                gate.retries,
+                gate.interval,
+                gate.timeout,
+            )
+        )
+    steps = list(draft.steps.values())
+    chains = [
+        chain.chain_of(steps, {}),
+        *(chain.chain_of(steps, combo.steps) for combo in draft.combos.values()),
+    ]
+    risky = {step.name for links in chains for step in links if step.once or step.name == chain.REBOOT}
+    implicit = [GateRule(NO_GUESTS, "guests", Moment("before", s.name)) for s in steps if s.name in risky]
+    return (*implicit, *rules)

@@ -1,0 +1,179 @@
+"""File -> Plan: text, then tree, then shape, then meaning; every mistake is collected before anything is said."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from rollout.errors import Place, PlanInvalid, Problem
+from rollout.model import plan as meant
+from rollout.plan import chain, check, later, schema
+from rollout.plan.scalars import spoken
+from rollout.plan.shape import validate
+from rollout.plan.text import Node, parse
+from rollout.plan.words import plain
+
+LARGEST = 8 * 2**20
+"""Bytes of a plan file."""
+
+
+def read(path: Path) -> meant.Plan:
+    """The plan in a file; paths in it are relative to its folder. Raises PlanInvalid with every mistake of the file."""
+    file = str(path)
+    root, problems = parse(_text(path, file), file)
+    if root is None:
+        raise PlanInvalid(problems)
+    if root.kind != "map":
+        raise PlanInvalid(
+            [*problems, Problem(root.place, "a plan is a mapping of keys such as `rollout: NAME`")]
+        )
+    said = [*_empty(root), *later.set_apart(root)]
+    written, wrong = validate(schema.PlanFile, root)
+    draft = _draft(root, path.parent)
+    named = {problem.place for problem in said}
+    also = [problem for problem in (*wrong, *check.problems(draft)) if problem.place not in named]
+    problems += [*said, *also]
+    if problems or written is None:
+        raise PlanInvalid(problems)
+    return _plan(written, draft, file)
+
+
+def _text(path: Path, file: str) -> str:
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(LARGEST + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise PlanInvalid([Problem(Place(plain(file)), f"cannot be read: {reason}")]) from error
+    if len(content) > LARGEST:
+        raise PlanInvalid([Problem(Place(file), f"the file is larger than {LARGEST // 2**20} MiB")])
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode(errors="replace")
+        place = Place(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
+        raise PlanInvalid([Problem(place, "not UTF-8 text")]) from error
+
+
+def _empty(root: Node) -> list[Problem]:
+    empty = [(path, node) for path, node in root.walk() if node.kind == "scalar" and node.scalar is None]
+    return [
+        Problem(
+            node.at, f"{path[-1]} has no value" if isinstance(path[-1], str) else "this item has no value"
+        )
+        for path, node in empty
+    ]
+
+
+def _draft(root: Node, folder: Path) -> check.Draft:
+    """Each part is read by itself, so that those without a mistake can be checked further."""
+
+    def items(section: str) -> list[Node]:
+        found = root.get(section)
+        return found.items if found else []
+
+    def read_all(model: type[Any], section: str) -> dict[int, Any]:
+        read_one = [validate(model, node)[0] for node in items(section)]
+        return {index: part for index, part in enumerate(read_one) if part is not None}
+
+    def names(section: str) -> tuple[str, ...]:
+        found = [node.get("name") for node in items(section)]
+        return tuple(name.text for name in found if name is not None and name.text)
+
+    factors = root.get("factors")
+    return check.Draft(
+        root,
+        folder,
+        tuple(factors.entries) if factors else (),
+        names("combos"),
+        names("steps"),
+        read_all(schema.Combo, "combos"),
+        read_all(schema.Step, "steps"),
+        read_all(schema.Gate, "gates"),
+        _sizes(root),
+    )
+
+
+class _Sized(BaseModel):
+    sizes: schema.Sizes
+
+
+def _sizes(root: Node) -> list[meant.Amount]:
+    waves = root.find("waves")
+    holder = waves if waves.kind == "list" else waves.get("sizes")
+    if root.get("waves") is None or holder is None:
+        return []
+    found, _ = validate(_Sized, Node("map", holder.place, entries={"sizes": holder}))
+    return found.sizes if found else []
+
+
+def _plan(written: schema.PlanFile, draft: check.Draft, file: str) -> meant.Plan:
+    waves = written.waves if isinstance(written.waves, schema.Waves) else None
+    sizes = waves.sizes if waves else written.waves
+    soak = waves.soak if waves else None
+    at_default: dict[str, Any] = {"waves": tuple(sizes)} if isinstance(sizes, list) else {}
+    if isinstance(soak, schema.Soak):
+        at_default["soak"] = meant.Soak(soak.canary, soak.ramp)
+    elif soak is not None:
+        at_default["soak"] = meant.Soak(soak, soak)
+    limits, failures = written.limits, written.failures
+    return meant.Plan(
+        name=written.rollout,
+        file=file,
+        inventory=schema.globs(written.inventory),
+        hosts=written.hosts,
+        factors=written.factors,
+        combos=tuple(_combo(combo, written.steps) for combo in written.combos),
+        steps=chain.chain_of(written.steps, {}),
+        **at_default,
+        limits=meant.Limits(limits.at_once, limits.per, limits.controller),
+        failures=meant.Failures(failures.canary, failures.combo, failures.run),
+        otherwise=written.otherwise,
+        gates=check.gate_rules(draft),
+        defaults=_defaults(written),
+        places={path: node.key or node.place for path, node in draft.root.walk()},
+    )
+
+
+def _combo(written: schema.Combo, steps: list[schema.Step]) -> meant.ComboRule:
+    return meant.ComboRule(
+        name=written.name,
+        match={factor: schema.globs(value) for factor, value in written.match.items()},
+        to={factor: schema.globs(value) for factor, value in written.to.items()},
+        verdict=written.verdict,
+        reason=written.reason or "",
+        after=tuple(meant.After(wait.combo, wait.until) for wait in schema.waits(written)),
+        steps=chain.chain_of(steps, written.steps),
+        guests_ignored=written.reason if written.guests else None,
+    )
+
+
+def _defaults(written: schema.PlanFile) -> tuple[str, ...]:
+    """One sentence for each default that the plan uses."""
+    plan = meant.Plan("", "", (), "", {}, (), ())
+    sizes = ", ".join(map(str, plan.waves))
+    waves = written.waves if isinstance(written.waves, schema.Waves) else None
+    soak = waves.soak if waves else None
+    given = {*written.limits.model_fields_set, *written.failures.model_fields_set, *written.model_fields_set}
+    at_once, controller = plan.limits.at_once, plan.limits.controller
+    sentences = {
+        "otherwise": "otherwise: error (a host that no combo matches is a mistake)",
+        "at_once": f"limits.at_once: {at_once} (hosts disrupted at once)",
+        "controller": f"limits.controller: {controller} (Ansible processes at once)",
+        "canary": f"failures.canary: {plan.failures.canary} (failed canaries tolerated in a combo)",
+        "combo": f"failures.combo: {plan.failures.combo} (failed hosts tolerated in a combo's other waves)",
+        "run": "failures.run: no limit of its own",
+    }
+    found = [sentence for key, sentence in sentences.items() if key not in given]
+    if written.waves is None or (waves and waves.sizes is None):
+        found.insert(0, f"waves: [{sizes}] (cumulative, per combo)")
+    held = {"canary", "ramp"} if isinstance(soak, float) else soak.model_fields_set if soak else set()
+    found += [
+        f"waves.soak.{part}: {spoken(getattr(plan.soak, part))}"
+        for part in ("canary", "ramp")
+        if part not in held
+    ]
+    bare = [step.name for step in written.steps if "timeout" not in step.model_fields_set]
+    if bare:
+        found.append(f"timeout: {spoken(3600)} for {', '.join(bare)}")
+    return tuple(found)

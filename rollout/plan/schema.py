@@ -1,0 +1,161 @@
+"""What people write: the shape of a plan file. Every key of it, and nothing else.
+
+Values are validated as strict JSON: `yes` is no bool and "5" is no number. Keys whose behaviour comes later are not
+here but in `rollout.plan.later`. What a single value means is in `rollout.plan.scalars`; what values mean together is
+in `rollout.plan.check`.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainValidator,
+    Tag,
+    WithJsonSchema,
+)
+
+from rollout.model import plan as meant
+from rollout.plan import scalars
+
+MAP, LIST, TEXT = "(mapping)", "(list)", "(text)"
+"""Tags of the forms that a value can take; never a key that a person would write."""
+
+
+def _form(value: object) -> str:
+    return MAP if isinstance(value, dict) else LIST if isinstance(value, list) else TEXT
+
+
+Text = Annotated[str, Field(min_length=1)]
+Name = Annotated[str, AfterValidator(scalars.name)]
+StepName = Annotated[str, AfterValidator(scalars.step_name)]
+_TIME = WithJsonSchema({"type": ["string", "integer"], "description": "30s, 20m, 2h, 1d or 1h30m"})
+_HOSTS = WithJsonSchema({"type": ["string", "integer"], "description": "a number of hosts, or 5% of them"})
+_SHARE = WithJsonSchema({"type": "string", "description": "canaries, all, or 95%"})
+Duration = Annotated[float, BeforeValidator(scalars.duration), _TIME]
+Positive = Annotated[float, BeforeValidator(scalars.positive), _TIME]
+Hosts = Annotated[meant.Amount, PlainValidator(scalars.amount), _HOSTS]
+Share = Annotated[Any, PlainValidator(scalars.until), _SHARE]
+Moment = Annotated[Any, PlainValidator(scalars.moment), WithJsonSchema({"type": "string"})]
+Several = Annotated[list[Text], Field(min_length=1)]
+OneOrMore = Annotated[Annotated[Text, Tag(TEXT)] | Annotated[Several, Tag(LIST)], Discriminator(_form)]
+HostVar = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class Part(BaseModel):
+    """A mapping of the plan: an unknown key is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Action(Part):
+    """What a step does, apart from its name; a combo's `steps` overrides these keys."""
+
+    playbook: Text | None = None
+    drain: Text | None = None
+    reopen: Text | None = None
+    once: bool = False
+    disruptive: bool = False
+    retries: int = Field(default=0, ge=0, le=100)
+    backoff: Duration = 30.0
+    timeout: Positive = 3600.0
+    expect: Positive | None = None
+
+
+class Step(Action):
+    name: StepName
+
+
+class After(Part):
+    combo: Text
+    until: Share = 1.0
+
+
+Wait = Annotated[Annotated[Text, Tag(TEXT)] | Annotated[After, Tag(MAP)], Discriminator(_form)]
+Waits = Annotated[list[Wait], Field(min_length=1)]
+
+
+class Combo(Part):
+    name: Name
+    match: dict[Name, OneOrMore] = Field(min_length=1)
+    to: dict[Name, OneOrMore] = Field(default_factory=dict)
+    verdict: Literal["supported", "blocked"] = "supported"
+    reason: Text | None = None
+    after: Annotated[
+        Annotated[Text, Tag(TEXT)] | Annotated[Waits, Tag(LIST)] | Annotated[After, Tag(MAP)],
+        Discriminator(_form),
+    ] = Field(default_factory=list)
+    steps: dict[str, Action] = Field(default_factory=dict)
+    guests: Literal["ignore"] | None = None
+
+
+class Soak(Part):
+    canary: Duration = 600.0
+    ramp: Duration = 600.0
+
+
+Sizes = Annotated[list[Hosts], Field(min_length=1)]
+
+
+class Waves(Part):
+    sizes: Sizes | None = None
+    soak: (
+        Annotated[Annotated[Duration, Tag(TEXT)] | Annotated[Soak, Tag(MAP)], Discriminator(_form)] | None
+    ) = None
+    scope: Literal["combo"] = "combo"
+
+
+class Limits(Part):
+    at_once: Hosts = Field(default_factory=lambda: meant.Amount(1))
+    per: dict[Name, Hosts] = Field(default_factory=dict)
+    controller: int = Field(default=100, ge=1, le=10_000)
+
+
+class Failures(Part):
+    canary: int = Field(default=0, ge=0)
+    combo: int = Field(default=0, ge=0)
+    run: int | None = Field(default=None, ge=0)
+
+
+class Gate(BaseModel):
+    """The keys of every gate. What else stands in its mapping are its kind's settings."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: Name
+    kind: Text
+    when: Moment
+    retries: int = Field(default=0, ge=0, le=1000)
+    interval: Positive = 10.0
+    timeout: Positive = 60.0
+
+
+class PlanFile(Part):
+    rollout: Name
+    inventory: OneOrMore
+    hosts: Text
+    factors: dict[Name, HostVar] = Field(min_length=1)
+    combos: list[Combo] = Field(min_length=1)
+    steps: list[Step] = Field(min_length=1)
+    waves: (
+        Annotated[Annotated[Sizes, Tag(LIST)] | Annotated[Waves, Tag(MAP)], Discriminator(_form)] | None
+    ) = None
+    limits: Limits = Field(default_factory=Limits)
+    otherwise: Literal["error", "exclude"] = "error"
+    failures: Failures = Field(default_factory=Failures)
+    gates: list[Gate] = Field(default_factory=list)
+
+
+def waits(combo: Combo) -> list[After]:
+    """The edges of a combo, whichever way they are written."""
+    written = combo.after if isinstance(combo.after, list) else [combo.after]
+    return [After(combo=wait) if isinstance(wait, str) else wait for wait in written]
+
+
+def globs(value: str | list[str]) -> tuple[str, ...]:
+    """One glob or several."""
+    return (value,) if isinstance(value, str) else tuple(value)
