@@ -74,6 +74,9 @@ class Journal(Protocol):
     def load(self, run: str, graph: Graph) -> tuple[RunState, dict[str, HostState], list[Event]]:
         """Where the run stood at `RunState.seq`, the hosts that had begun by then, and the events since."""
 
+    def state(self, run: str) -> RunState:
+        """Where the run as a whole stood at `RunState.seq`, without its hosts: cheap at any fleet size."""
+
     def writing(self, lease: Lease, seen: int) -> AbstractContextManager[Writing]:
         """A transaction after event `seen`. Raises Behind if there are later events, LeaseLost, JournalFull, JournalError."""
 

@@ -106,6 +106,9 @@ class MemoryJournal:
         hosts = {name: _host(values) for name, values in kept.hosts.items() if name in graph.nodes}
         return state, hosts, kept.events[state.seq :]
 
+    def state(self, run: str) -> RunState:
+        return RunState(*run_values(RunState(*self._find(run).state)))
+
     @contextmanager
     def writing(self, lease: Lease, seen: int) -> Iterator["_MemoryWriting"]:
         kept = self._leased(lease)

@@ -99,13 +99,17 @@ class SqliteJournal:
             folded, folded_at, body = connection.execute(sql.FOLDED, (number,)).fetchone()
             bodies = connection.execute(sql.HOST_BODIES, (number,)).fetchall()
             events = list(self.events(run, after=folded))
-        state = RunState(**{**json.loads(body or "{}"), "seq": folded, "at": folded_at})
+        state = _run_state(folded, folded_at, body)
         # One call for all: a call of json.loads for each of 10,000 hosts costs three times as much.
         values = json.loads(f"[{','.join(body for (body,) in bodies)}]")
         hosts = {
             value["name"]: HostState.from_json(value) for value in values if value["name"] in graph.nodes
         }
         return state, hosts, events
+
+    def state(self, run: str) -> RunState:
+        ((folded, folded_at, body),) = self._read(sql.FOLDED, self._number(run))
+        return _run_state(folded, folded_at, body)
 
     @contextmanager
     def writing(self, lease: Lease, seen: int) -> Iterator[SqliteWriting]:
@@ -222,6 +226,10 @@ def _run_row(row: tuple[Any, ...]) -> RunRow:
     holder = Owner.from_json(json.loads(owner)) if owner else None
     ended = Ended(code, because, at) if code is not None else None
     return RunRow._make((*plain, holder, taken_at, renewed_at, ended))
+
+
+def _run_state(folded: int, folded_at: float, body: str | None) -> RunState:
+    return RunState(**{**json.loads(body or "{}"), "seq": folded, "at": folded_at})
 
 
 def _event(row: tuple[Any, ...]) -> Event:
