@@ -1,0 +1,89 @@
+"""Filling a unit's directory and starting its supervisor."""
+
+import fcntl
+import importlib.util
+import os
+import signal
+import sysconfig
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rollout.executors._config import ansible_cfg
+from rollout.executors._inventory import write_extra_variables, write_inventory
+from rollout.executors._unit import Unit, write
+from rollout.model.seams import Order
+
+HIGH = 64
+"""Descriptors are lifted above the numbers that they take in the supervisor, so that none overwrites another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launcher:
+    """What all units of an executor share. `users` is what their ansible.cfg takes over from the user's."""
+
+    folder: Path
+    python: str
+    grace: float
+    users: Mapping[str, Mapping[str, str]]
+    environment: Mapping[str, str]
+
+    def prepare(self, unit: Unit, order: Order, variables: Mapping[str, Any], groups: Sequence[str]) -> None:
+        """Everything that the supervisor and Ansible will read."""
+        unit.make({
+            "host": order.host,
+            "step": order.step.name,
+            "attempt": order.attempt,
+            "once": order.step.once,
+            "timeout": order.step.timeout,
+            "grace": self.grace,
+            "folder": str(self.folder),
+            "playbook": str(self.folder / str(order.step.playbook)),
+        })  # fmt: skip
+        password = any(
+            variables.get(name) for name in ("ansible_password", "ansible_ssh_pass", "ansible_ssh_password")
+        )
+        write(unit.private / "ansible.cfg", ansible_cfg(self.users, password=password))
+        write_inventory(unit.private, order.host, variables, groups)
+        ours = {
+            "rollout_run": order.run,
+            "rollout_host": order.host,
+            "rollout_step": order.step.name,
+            "rollout_attempt": order.attempt,
+            "rollout_mark": order.mark,
+        }
+        write_extra_variables(unit.private / "extra.json", {**order.variables, **ours})
+
+    def start(self, unit: Unit, lock: int, host_lock: int) -> int:
+        """Pid of the supervisor, in a session of its own; it has both locks from before its first instruction."""
+        high = [fcntl.fcntl(handle, fcntl.F_DUPFD_CLOEXEC, HIGH) for handle in (lock, host_lock)]
+        log = str(unit.path / "supervisor.log")
+        try:
+            return os.posix_spawn(
+                self.python,
+                [self.python, "-P", "-m", "rollout.executors._supervisor", str(unit.path)],
+                {**self.environment, **_importable()},
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                    (os.POSIX_SPAWN_OPEN, 2, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+                    (os.POSIX_SPAWN_DUP2, high[0], 3),
+                    (os.POSIX_SPAWN_DUP2, high[1], 4),
+                ],
+                setsid=True,
+                setsigmask=(),
+                setsigdef=(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE),
+            )
+        finally:
+            for handle in high:
+                os.close(handle)
+
+
+def _importable() -> dict[str, str]:
+    """Where this package is, when it runs from a checkout that is not installed."""
+    spec = importlib.util.find_spec("rollout")
+    root = Path(spec.origin).parent.parent if spec and spec.origin else None
+    if root is None or str(root) in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
+        return {}
+    return {"PYTHONPATH": str(root)}

@@ -1,0 +1,145 @@
+"""When our own process cannot tell: whether anything of a step still runs on its host.
+
+FAILED, UNREACHABLE and LATE never mean that it has stopped, and a supervisor can die. So the host is asked, again and again,
+until nothing of the step runs there, or until patience ends. "Could not be asked" is never taken for "nothing runs".
+"""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rollout.errors import HostKeyRefused, SshError, SshUnsupported
+from rollout.executors._asking import NoAnswer, Seen, ask
+from rollout.executors._processes import open_process
+from rollout.executors._text import sentence
+from rollout.executors._unit import Unit, try_lock
+from rollout.model.seams import Connection, Ending, Order
+
+Answer = tuple[Ending, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds: between two questions; for a host that does not answer; the same before a retry; for an old job at least."""
+
+    poll: float = 3.0
+    silent: float = 600.0
+    silent_before_start: float = 120.0
+    running: float = 60.0
+
+
+class Closed(Exception):
+    """The executor was closed while it waited: the next controller asks again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """All questions about one order."""
+
+    order: Order
+    connect: Callable[[], Connection]
+    patience: Patience
+    grace: float
+    closing: threading.Event
+
+    def host_lock(self, unit: Unit) -> int | None:
+        """The right to run on the host; None when another unit keeps it.
+
+        A unit of an earlier order that still lives is ended cleanly, or awaited if it is `once`.
+        """
+        handle = try_lock(unit.host_lock)
+        if handle is not None:
+            return handle
+        older = [one for one in unit.earlier() if _alive(one)]
+        for one in older:
+            once = bool(one.order().get("once"))
+            if not once:
+                _terminate(one)
+            until = time.monotonic() + (
+                self.order.step.timeout if once else self.grace + self.patience.running
+            )
+            while _alive(one) and time.monotonic() < until:
+                self._pause(min(0.2, self.patience.poll))
+        return try_lock(unit.host_lock) if older else None
+
+    def before_start(self, unit: Unit) -> Answer | None:
+        """None when nothing of an earlier order can still run: then the unit may start."""
+        last = next(unit.earlier(), None)
+        result = last.result() if last else None
+        if (last is None and self.order.attempt == 1) or (result and result.ending == Ending.DONE):
+            return None
+        seen = self._wait(
+            self.order.step.timeout, min(self.order.step.timeout, self.patience.silent_before_start)
+        )
+        if not isinstance(seen, Seen):
+            return seen
+        if seen.quiet:
+            return None
+        return (
+            Ending.FAILED,
+            f"not started: of an earlier try {', '.join(seen.running)} still runs on {self.order.host}",
+        )
+
+    def after_death(self, unit: Unit, local: str) -> Answer:
+        """What became of a unit that has no end of its own; `local` is what this machine knows of it."""
+        step = self.order.step
+        began = unit.began() or time.time()
+        left = max(self.patience.running, began + step.timeout - time.time())
+        seen = self._wait(left, min(step.timeout, self.patience.silent))
+        if not isinstance(seen, Seen):
+            ending, because = seen
+            return (Ending.UNKNOWN if step.once else ending), f"{local}; {because}"
+        if not seen.quiet:
+            return Ending.LATE, f"{local}; {', '.join(seen.running)} still runs on {self.order.host}"
+        evidence = f"dpkg --audit says: {seen.audit}" if seen.audit else "no half-installed package"
+        said = f"{local}; nothing of it runs on {self.order.host} any more, {evidence}"
+        return (Ending.UNKNOWN if step.once else Ending.INTERRUPTED), said
+
+    def _wait(self, running: float, silent: float) -> Seen | Answer:
+        """Until the host is quiet; what it last said when the time for what it does is up."""
+        began = heard = time.monotonic()
+        while True:
+            try:
+                seen = ask(self.connect, self.order.mark)
+            except HostKeyRefused as error:
+                return Ending.REFUSED, sentence(str(error))
+            except (SshError, NoAnswer, OSError) as error:
+                if isinstance(error, SshUnsupported) or time.monotonic() - heard >= silent:
+                    return (
+                        Ending.UNREACHABLE,
+                        f"{self.order.host} could not be asked what runs there: {sentence(str(error))}",
+                    )
+            else:
+                heard = time.monotonic()
+                if seen.quiet or heard - began >= running:
+                    return seen
+            self._pause(self.patience.poll)
+
+    def _pause(self, seconds: float) -> None:
+        if self.closing.wait(seconds):
+            raise Closed
+
+
+def _alive(unit: Unit) -> bool:
+    handle = unit.lock()
+    if handle is None:
+        return True
+    os.close(handle)
+    return False
+
+
+def _terminate(unit: Unit) -> None:
+    """SIGTERM to that supervisor and to no later process of its number."""
+    known = unit.process()
+    handle = open_process(*known) if known else None
+    if handle is None:
+        return
+    try:
+        signal.pidfd_send_signal(handle, signal.SIGTERM)
+    except ProcessLookupError:
+        return
+    finally:
+        os.close(handle)

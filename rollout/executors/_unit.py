@@ -1,0 +1,203 @@
+"""The directory of a unit: one step of one host, tried once. All that a later controller needs to know is in it.
+
+lock        held by the supervisor for its life: whether it lives is whether this is locked
+order.json  what was ordered
+process     the supervisor: pid, and its start in clock ticks since boot
+began       durable before Ansible is started; without it nothing can have reached the host
+result.json durable, by rename: how it came out
+events.jsonl, output.txt   what a person asks for later; capped, without secrets
+private/    inventory, extra variables, Ansible's own artifacts: gone when the unit is over
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rollout.executors._text import clean
+from rollout.model.seams import Order
+
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+
+OUTPUT_LIMIT = 64_000
+"""Bytes kept of what Ansible printed."""
+
+
+def file_name(word: str) -> str:
+    """The word itself where it is a harmless file name, else what is harmless of it and a digest."""
+    if PLAIN.fullmatch(word):
+        return word
+    kept = re.sub(r"[^A-Za-z0-9_-]+", "-", word)[:40]
+    return f"{kept}~{hashlib.sha256(word.encode(errors='surrogatepass')).hexdigest()[:16]}"
+
+
+def write(path: Path, text: str, *, mode: int = 0o600, durable: bool = False) -> None:
+    """By rename, so that a reader finds the whole text or none; `durable`: it outlives a power cut."""
+    fresh = path.with_name(path.name + ".new")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(text)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+    fresh.replace(path)
+    if durable:
+        _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def try_lock(path: Path) -> int | None:
+    """An open descriptor that holds the lock until it is closed; None when someone else holds it."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    return handle
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a unit, as far as this machine can tell; `ending` is a word of `model.seams.Ending`."""
+
+    ending: str
+    because: str
+    task: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """The files of one unit."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, units: Path, order: Order) -> "Unit":
+        """Where the unit of an order is, or would be."""
+        step = f"{file_name(order.step.name)}.{order.attempt}"
+        return cls(units / file_name(order.run) / file_name(order.host) / step)
+
+    @property
+    def private(self) -> Path:
+        """Everything that may hold a secret."""
+        return self.path / "private"
+
+    @property
+    def artifacts(self) -> Path:
+        """Where ansible-runner and Ansible's callback write."""
+        return self.private / "artifacts"
+
+    @property
+    def host_lock(self) -> Path:
+        """Held by whichever unit runs on the host."""
+        return self.path.parent / "lock"
+
+    @property
+    def attempt(self) -> int:
+        """Counts the orders of a host within a run, whatever the step."""
+        return int(self.path.name.rpartition(".")[2])
+
+    @classmethod
+    def all_of(cls, units: Path, run: str) -> "list[Unit]":
+        """Every unit of a run."""
+        return [cls(path) for path in (units / file_name(run)).glob("*/*.*") if path.is_dir()]
+
+    def earlier(self) -> Iterator["Unit"]:
+        """The units of this host that came before, the latest first."""
+        found = [Unit(path) for path in self.path.parent.glob("*.*") if path.is_dir()]
+        before = [unit for unit in found if unit.attempt < self.attempt]
+        return iter(sorted(before, key=lambda unit: unit.attempt, reverse=True))
+
+    def make(self, order: Mapping[str, Any]) -> None:
+        """The empty directory, with what was ordered."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.private.mkdir(mode=0o700, exist_ok=True)
+        write(self.path / "order.json", json.dumps(order))
+
+    def order(self) -> dict[str, Any]:
+        """What was ordered."""
+        return _object(self.path / "order.json") or {}
+
+    def lock(self) -> int | None:
+        """The lock of a supervisor; None while one lives."""
+        return try_lock(self.path / "lock")
+
+    def note_process(self, pid: int, started: int) -> None:
+        """Who the supervisor is."""
+        write(self.path / "process", json.dumps({"pid": pid, "started": started}))
+
+    def process(self) -> tuple[int, int] | None:
+        """Pid of the supervisor and its start in clock ticks since boot."""
+        found = _object(self.path / "process")
+        return (found["pid"], found["started"]) if found else None
+
+    def note_began(self, at: float) -> None:
+        """Ansible is about to be started; at: seconds since the epoch."""
+        write(self.path / "began", json.dumps({"at": at}), durable=True)
+
+    def began(self) -> float | None:
+        """When Ansible was started; None: it was not."""
+        found = _object(self.path / "began")
+        return float(found["at"]) if found else None
+
+    def note_result(self, result: Result) -> None:
+        """The last word."""
+        known = {"ending": result.ending, "because": result.because, "task": result.task}
+        write(self.path / "result.json", json.dumps(known), durable=True)
+
+    def result(self) -> Result | None:
+        """None while there is none."""
+        found = _object(self.path / "result.json")
+        return Result(found["ending"], found["because"], found["task"]) if found else None
+
+    def printed(self) -> str:
+        """The last of what Ansible printed."""
+        try:
+            with (self.artifacts / "unit" / "stdout").open("rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - OUTPUT_LIMIT))
+                return file.read().decode(errors="replace")
+        except FileNotFoundError:
+            return ""
+
+    def conclude(self, result: Result, output: str) -> None:
+        """The result first; when the disk is full for it, the artifacts make room."""
+        try:
+            self.note_result(result)
+        except OSError:
+            self.tidy()
+            self.note_result(result)
+        with suppress(OSError):
+            write(self.path / "output.txt", clean(output))
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Nothing with a secret outlives the unit, nor its connections."""
+        with suppress(OSError):
+            sockets = Path((self.path / "sockets").read_text(encoding="utf-8"))
+            shutil.rmtree(sockets, ignore_errors=True)
+            (self.path / "sockets").unlink()
+        shutil.rmtree(self.private, ignore_errors=True)
+
+
+def _object(path: Path) -> dict[str, Any] | None:
+    """A file that was written by rename is whole, or not there."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return found if isinstance(found, dict) else None

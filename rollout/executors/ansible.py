@@ -1,0 +1,218 @@
+"""The executor that runs the operator's playbooks: one `ansible-playbook` for one host and one step, under a supervisor."""
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from rollout import ssh
+from rollout.executors._config import environment, passed_through, users_file
+from rollout.executors._launch import Launcher
+from rollout.executors._outcome import judge, read_events, task_in_progress
+from rollout.executors._processes import age, open_process, stat
+from rollout.executors._takeup import Closed, Inquiry, Patience
+from rollout.executors._text import last_lines, sentence
+from rollout.executors._unit import Result, Unit
+from rollout.executors._watching import Followed, Watcher
+from rollout.model.seams import Connection, Ending, Order, Outcome, Post
+
+LEEWAY = 30.0
+"""Seconds past deadline and grace after which a supervisor that says nothing is reported late."""
+
+
+class AnsibleExecutor:
+    """Units live in `units/RUN/HOST/STEP.ATTEMPT/`; `playbook_dir` is the plan's folder.
+
+    `variables_of` gives a host's merged variables as the inventory resolved them, `groups_of` its groups.
+    `grace`: seconds between SIGTERM and SIGKILL when a unit is ended.
+    """
+
+    kind: ClassVar[Literal["ansible"]] = "ansible"
+
+    def __init__(
+        self,
+        units: Path,
+        variables_of: Callable[[str], Mapping[str, Any]],
+        groups_of: Callable[[str], Sequence[str]],
+        playbook_dir: Path,
+        *,
+        connect: Callable[[str, Mapping[str, Any]], Connection] = ssh.connect,
+        python: str = sys.executable,
+        grace: float = 10.0,
+        patience: Patience = Patience(),  # noqa: B008  a frozen value
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._units, self._variables_of, self._groups_of = units.absolute(), variables_of, groups_of
+        self._connect, self._patience, self._grace = connect, patience, grace
+        folder = playbook_dir.absolute()
+        users = passed_through(users_file(folder, environ))
+        self._launcher = Launcher(folder, python, grace, users, environment(environ))
+        self._watcher = Watcher()
+        self._closing = threading.Event()
+
+    def run(self, order: Order, post: Post) -> None:
+        """Posts exactly one outcome, unless the executor is closed before."""
+        once = _Once(order, post)
+        self._aside(order, once, self._take_up if order.taken_up else self._start)
+
+    def close(self) -> None:
+        """Stop following; the units live on, and the next controller finds them."""
+        self._closing.set()
+        self._watcher.close()
+
+    def prune(self, run: str) -> None:
+        """What a supervisor that was killed could not remove. Events, result and output stay, for `why`."""
+        for unit in Unit.all_of(self._units, run):
+            if (lock := unit.lock()) is not None:
+                os.close(lock)
+                unit.tidy()
+
+    def _aside(self, order: Order, reply: "_Once", act: Callable[[Order, "_Once"], None]) -> None:
+        """In a thread of its own: files, and above all hosts, take their time."""
+        threading.Thread(
+            target=self._guard, args=(order, reply, act), name=f"unit {order.mark}", daemon=True
+        ).start()
+
+    def _guard(self, order: Order, reply: "_Once", act: Callable[[Order, "_Once"], None]) -> None:
+        """No exception is lost: it is how the step came out."""
+        try:
+            act(order, reply)
+        except Closed:
+            return
+        except Exception as error:  # noqa: BLE001  as above
+            begun = order.taken_up or Unit.of(self._units, order).began() is not None
+            ending = Ending.UNKNOWN if begun and order.step.once else Ending.FAILED
+            reply(ending, f"{type(error).__name__}: {error}")
+
+    def _start(self, order: Order, reply: "_Once") -> None:
+        unit = Unit.of(self._units, order)
+        if order.step.playbook is None:
+            reply(Ending.FAILED, f"step {order.step.name} has no playbook")
+            return
+        if unit.began() is not None or unit.result() is not None:
+            reply(Ending.FAILED, f"{unit.path} holds a unit of this very attempt already")
+            return
+        unit.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        inquiry = self._inquiry(order)
+        host_lock = inquiry.host_lock(unit)
+        if host_lock is None:
+            reply(Ending.FAILED, f"another unit is running on {order.host}, and two at once would harm it")
+            return
+        try:
+            result = inquiry.before_start(unit)
+            if result is not None:
+                reply(*result)
+                return
+            self._launch(order, unit, host_lock, reply)
+        finally:
+            os.close(host_lock)
+
+    def _launch(self, order: Order, unit: Unit, host_lock: int, reply: "_Once") -> None:
+        self._launcher.prepare(unit, order, self._variables_of(order.host), self._groups_of(order.host))
+        lock = unit.lock()
+        if lock is None:
+            reply(Ending.FAILED, f"{unit.path} is in use")
+            return
+        try:
+            pid = self._launcher.start(unit, lock, host_lock)
+        finally:
+            os.close(lock)
+        found = stat(pid)  # our child: its number is not used again before it is reaped
+        self._follow(order, (pid, found[2] if found else 0), reply)
+
+    def _take_up(self, order: Order, reply: "_Once") -> None:
+        """Nothing can come between the lock and the supervisor's life: an unlocked unit without `began` never began."""
+        unit = Unit.of(self._units, order)
+        if not unit.path.is_dir():
+            reply(Ending.NEVER_BEGAN, "its unit was never made")
+            return
+        while (lock := unit.lock()) is None:
+            if (process := unit.process()) is not None:
+                self._follow(order, process, reply)
+                return
+            self._closing.wait(0.1)  # it lives and is about to write who it is
+            if self._closing.is_set():
+                return
+        os.close(lock)
+        self._settle(order, reply)
+
+    def _follow(self, order: Order, process: tuple[int, int], reply: "_Once") -> None:
+        handle = open_process(*process)
+        if handle is None:
+            self._settle(order, reply)
+            return
+        timeout = order.step.timeout
+        spare = 0.0 if order.step.once else self._grace + LEEWAY
+        self._watcher.follow(
+            Followed(
+                handle,
+                late_in=timeout + spare - age(process[1]),
+                late=lambda: reply(
+                    Ending.LATE,
+                    f"{order.step.name} has run for more than {timeout:g} s and is left to itself",
+                ),
+                gone=lambda: self._aside(order, reply, self._settle),
+            )
+        )
+
+    def _settle(self, order: Order, reply: "_Once") -> None:
+        """The supervisor is gone: its result, or what can be recovered, or what the host says."""
+        unit = Unit.of(self._units, order)
+        result = unit.result() or self._recover(order, unit)
+        if result.ending != Ending.INTERRUPTED:
+            reply(Ending(result.ending), result.because, result.task)
+        elif unit.began() is not None:
+            reply(*self._inquiry(order).after_death(unit, result.because))
+        elif order.taken_up:
+            reply(Ending.NEVER_BEGAN, "Ansible was never started")
+        else:
+            reply(Ending.FAILED, result.because)
+
+    def _recover(self, order: Order, unit: Unit) -> Result:
+        """The supervisor died without a last word: Ansible's own event files may hold the end of the play."""
+        events, output = read_events(unit.artifacts), unit.printed()
+        result = judge(order.host, events, None, output)
+        if result is None:
+            why = last_lines(_read(unit.path / "supervisor.log"), 1)
+            local = (
+                f"its supervisor died{f' ({sentence(why, 200)})' if why else ''}; {task_in_progress(events)}"
+            )
+            result = Result(Ending.INTERRUPTED, local)
+        unit.conclude(result, output)
+        return result
+
+    def _inquiry(self, order: Order) -> Inquiry:
+        return Inquiry(
+            order,
+            lambda: self._connect(order.host, self._variables_of(order.host)),
+            self._patience,
+            self._grace,
+            self._closing,
+        )
+
+
+class _Once:
+    """The first answer counts; a unit that was reported late may end later."""
+
+    def __init__(self, order: Order, post: Post) -> None:
+        self._order, self._post = order, post
+        self._lock = threading.Lock()
+        self._said = False
+
+    def __call__(self, ending: Ending, because: str = "", task: str = "") -> None:
+        """From any thread."""
+        with self._lock:
+            if self._said:
+                return
+            self._said = True
+        order = self._order
+        self._post(Outcome(order.host, order.step.name, order.attempt, ending, sentence(because), task))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
