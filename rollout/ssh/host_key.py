@@ -31,10 +31,11 @@ def agree_on_key(
         *(n for n in offered if n not in first),
     )
     left = deadline.left()
-    transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = left
+    transport.banner_timeout = transport.handshake_timeout = left + 1  # later than start_client's own
     try:
         transport.start_client(timeout=left)
     except (paramiko.SSHException, OSError, EOFError) as error:
+        deadline.left()
         message = f"{printable(host)}: {endpoint} does not speak SSH with us: {complaint() or reason(error)}"
         raise HostUnreachable(message) from error
     with suppress(paramiko.SSHException):  # raised when the time was over before a key was shown

@@ -33,7 +33,7 @@ class LocalConnection:
     def _run(self, line: str, stdin: bytes, timeout: float) -> Ran:
         deadline = Deadline(self._host, timeout, "the command gave no answer")
         with subprocess.Popen(
-            ["/bin/sh", "-c", line],
+            ["/bin/sh", "-c", f"exec {line}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -95,8 +95,8 @@ def arguments(host: str, where: str, text: str) -> list[str]:
 
 
 def option(key: str, value: str) -> list[str]:
-    """`-o key=value`; quoted as ssh itself reads it where the value is one word."""
-    if key.lower() in {"proxycommand", "userknownhostsfile", "globalknownhostsfile"}:
+    """`-o key=value`; quoted, as Ansible does it, where the value may hold a space and is still one word."""
+    if key.lower() not in {"user", "identityfile", "identityagent"}:
         return ["-o", f"{key}={value}"]
     bare = value.strip().removeprefix('"').removesuffix('"')
     return ["-o", f'{key}="{bare}"']

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rollout.model.seams import Ran
 
@@ -13,11 +13,11 @@ Question = str | re.Pattern[str]
 class FakeConnection:
     """Answers commands from a table: `connect=lambda host, variables: FakeConnection({"true": Ran(0, "", "")})`.
 
-    A text is a whole command; a pattern is searched for in it. The first that fits answers; an exception is raised.
+    The keys are texts and compiled patterns. A text is a whole command; a pattern is searched for in it. The first that fits answers; an exception is raised.
     A command that nothing fits raises LookupError. `ran` lists the commands, `closed` says that the block was left.
     """
 
-    def __init__(self, answers: Mapping[Question, Ran | Exception] | Mapping[str, Ran | Exception]) -> None:
+    def __init__(self, answers: Mapping[Any, Ran | Exception]) -> None:
         self._answers: tuple[tuple[Question, Ran | Exception], ...] = tuple(answers.items())
         self.ran: list[str] = []
         self.closed = False

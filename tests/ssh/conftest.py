@@ -48,7 +48,7 @@ class Sshd:
         path.write_text(self.known if text is None else text)
         return path
 
-    def variables(self, known_hosts: Path | None = None, **more: Any) -> dict[str, Any]:
+    def variables(self, known_hosts: Path | str | None = None, **more: Any) -> dict[str, Any]:
         """The hostvars of a host that is reached here; no ssh_config of this machine is read."""
         known = known_hosts or self.known_hosts()
         return {
@@ -56,7 +56,7 @@ class Sshd:
             "ansible_port": self.port,
             "ansible_user": USER,
             "ansible_ssh_private_key_file": str(self.client_key),
-            "ansible_ssh_common_args": f"-F none -o UserKnownHostsFile={known} -o GlobalKnownHostsFile=none "
+            "ansible_ssh_common_args": f"-F none -o 'UserKnownHostsFile={known}' -o GlobalKnownHostsFile=none "
             "-o IdentityAgent=none -o IdentitiesOnly=yes",
             **more,
         }
@@ -86,7 +86,9 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
         )
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                [str(SSHD), "-D", "-e", "-f", str(folder / "sshd_config")], stdin=subprocess.DEVNULL, stderr=log
+                [str(SSHD), "-D", "-e", "-f", str(folder / "sshd_config")],
+                stdin=subprocess.DEVNULL,
+                stderr=log,
             )
         running.append(process)
         for _ in range(200):
