@@ -92,7 +92,7 @@ def status(as_json: bool, directory: Path) -> None:
 @_command
 def run(directory: Path, host: str, words: tuple[str, ...]) -> None:
     """Run a command on a host through its console, whatever its network does: rollout lab run HOST -- CMD."""
-    _become(_lab(directory).on(host, words))
+    _become(_lab(directory).on(host, words[1:] if words[0] == "--" else words))
 
 
 @command.command("exec", context_settings=_VERBATIM)

@@ -95,7 +95,7 @@ KINDS = {
         _flag("wrong-os", up=False),
     ),
     "power-cut": Kind(
-        "no power", True, lambda machine: machine.power_off(), lambda machine: machine.power_on()
+        "no power", False, lambda machine: machine.power_off(), lambda machine: machine.power_on()
     ),
     "slow-boot": Kind("boots take longer by some seconds", True, _nothing, _nothing),
     "full-disk": Kind(
