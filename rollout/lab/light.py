@@ -45,6 +45,7 @@ class Light:
             "link add lab0 type bridge",
             f"address add {self.places.gateway}/{self.places.network.prefixlen} dev lab0",
             "link set lab0 up",
+            f"route replace {self.places.network} dev lab0 proto kernel scope link src {self.places.gateway} quickack 1",
         )
         subprocess.run(["ip", "-batch", "-"], input="\n".join(commands), text=True, check=True)
 
@@ -135,6 +136,7 @@ class Light:
             # The same card after each boot: a new MAC would leave stale neighbours behind for seconds.
             "LAB_MAC": "02:1a:b0:" + ":".join(f"{byte:02x}" for byte in address.packed[1:]),
             "LAB_ADDRESS": f"{address}/{self.places.network.prefixlen}",
+            "LAB_NETWORK": str(self.places.network),
             "LAB_GATEWAY": str(self.places.gateway),
             "LAB_WITHOUT": _BOUNDS,
         }

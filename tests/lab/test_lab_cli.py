@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from lab_driving import eventually
+
 from rollout.lab import Lab, leftovers
 
 pytestmark = pytest.mark.lab

@@ -41,10 +41,12 @@ nsenter --net="$LAB_CONTROL" ip -batch - <<EOF
 link add $LAB_CABLE type veth peer name eth0 address $LAB_MAC netns 1
 link set $LAB_CABLE master lab0 $LAB_LINK
 EOF
+# An SSH session waits twice for a delayed acknowledgement, 40 ms each: quickack, at both ends.
 ip -batch - <<EOF
 link set lo up
 address add $LAB_ADDRESS dev eth0
 link set eth0 up
+route replace $LAB_NETWORK dev eth0 proto kernel scope link src ${LAB_ADDRESS%/*} quickack 1
 route add default via $LAB_GATEWAY
 EOF
 
