@@ -104,7 +104,7 @@ class Subject:
 
     `connect` opens a fresh, strict SSH connection. `remembered` is what this gate saw before the first disruptive step
     (empty when it was not asked then). `target` is the combo's `to`: factor -> globs. `variables` are the host's resolved
-    variables: they may hold secrets. `now` is the controller's clock.
+    variables: they may hold secrets. `now` is the controller's clock; `timeout` how many seconds the answer may take.
     """
 
     host: str
@@ -115,6 +115,7 @@ class Subject:
     variables: Mapping[str, Any] = field(default_factory=dict)
     remembered: Mapping[str, Any] = field(default_factory=dict)
     now: float = 0.0
+    timeout: float = 60.0
 
 
 class Gate(Protocol):
