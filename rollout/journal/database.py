@@ -6,7 +6,6 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 
 from rollout.errors import JournalError, JournalFull
@@ -19,6 +18,9 @@ _APPLICATION_ID = 0x726F6C6C
 
 _BUSY_SECONDS = 30.0
 """A transaction takes milliseconds: whoever waits this long waits for a stuck process."""
+
+_LOG_PAGES = 4_000
+"""16 MB of log between two checkpoints: the fewer, the less often a page that changes all the time is written twice."""
 
 _ATTEMPTS = 3
 """SQLite answers `busy` at once, without waiting, while another process recovers the log of one that was killed."""
@@ -128,6 +130,7 @@ class Database:
         with self._closed_on_error(connection):
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         return connection
 
     def _check(self, connection: sqlite3.Connection) -> None:
@@ -173,7 +176,7 @@ def _is_made(connection: sqlite3.Connection) -> bool:
 
 
 def _schema() -> str:
-    text = files("rollout.journal").joinpath("schema.sql").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
     if sqlite3.sqlite_version_info < (3, 37):
         text = text.replace(" STRICT, ", " ").replace(" STRICT;", ";")
     return text

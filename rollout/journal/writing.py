@@ -3,11 +3,10 @@
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from rollout.journal import statements as sql
-from rollout.journal.copies import Values, run_values
+from rollout.journal.copies import Values, host_body, run_apart_from_head
 from rollout.journal.refusals import checked_taker, limit_reached, no_such_host
 from rollout.journal.rows import AnswerRow
 from rollout.model.event import Event, Kind
@@ -46,8 +45,7 @@ class SqliteWriting:
 
     def keep(self, run: RunState, hosts: Iterable[HostState]) -> None:
         self._folded = run.seq, run.at
-        # seq and at change with every event and have columns of their own; the rest is written when it differs.
-        values = run_values(replace(run, seq=0, at=0.0))
+        values = run_apart_from_head(run)
         if values != self.state:
             self._connection.execute(sql.KEEP_STATE, (self._number, compact(run.to_json())))
             self.state = values
@@ -68,7 +66,7 @@ class SqliteWriting:
             host.attempt,
             host.since,
             storable(host.because),
-            compact(host.to_json()),
+            compact(host_body(host)),
             self._number,
             host.name,
             host.slot,
