@@ -63,7 +63,7 @@ class Launcher:
             return os.posix_spawn(
                 self.python,
                 [self.python, "-P", "-m", "rollout.executors._supervisor", str(unit.path)],
-                {**self.environment, **_importable()},
+                _with_us_importable(self.environment),
                 file_actions=[
                     (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                     (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
@@ -80,10 +80,11 @@ class Launcher:
                 os.close(handle)
 
 
-def _importable() -> dict[str, str]:
-    """Where this package is, when it runs from a checkout that is not installed."""
+def _with_us_importable(environ: Mapping[str, str]) -> dict[str, str]:
+    """Knowing where this package is, also when it runs from a checkout that is not installed."""
     spec = importlib.util.find_spec("rollout")
-    root = Path(spec.origin).parent.parent if spec and spec.origin else None
-    if root is None or str(root) in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
-        return {}
-    return {"PYTHONPATH": str(root)}
+    root = str(Path(spec.origin).parent.parent) if spec and spec.origin else ""
+    if root in {"", sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
+        return dict(environ)
+    known = environ.get("PYTHONPATH")
+    return {**environ, "PYTHONPATH": f"{known}{os.pathsep}{root}" if known else root}

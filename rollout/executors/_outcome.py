@@ -90,7 +90,9 @@ def _went_through(host: str, stats: Mapping[str, Any]) -> Result:
 
 def _unreachable(host: str, events: list[Event]) -> Result:
     data = _last(events, "runner_on_unreachable")
-    message = str((data.get("res") or {}).get("msg") or "the host is unreachable")
+    message = str((data.get("res") or {}).get("msg") or "the host is unreachable").removeprefix(
+        "Task failed: "
+    )
     if HOST_KEY.search(message):
         return Result(Ending.REFUSED, f"the host key was refused: {sentence(message)}", _task(data))
     return Result(Ending.UNREACHABLE, _of_whom(host, data) + sentence(message), _task(data))

@@ -20,11 +20,15 @@ from typing import Any, TextIO
 
 from rollout.executors._outcome import Event, judge, read_events, task_in_progress
 from rollout.executors._processes import age, become_subreaper, end_descendants, kill_descendants, stat
+from rollout.executors._secrets import hide, secrets_of
 from rollout.executors._text import sentence
 from rollout.executors._unit import Result, Unit, write
 from rollout.model.seams import Ending
 
 LOCKS = (3, 4)
+SOCKETS = "/tmp"  # noqa: S108  mkdtemp makes a private folder in it
+"""ssh's sockets have names of at most 107 bytes, so not below the unit; and it must be there after a log-out."""
+
 LOG_LIMIT = 1_000_000
 """Bytes kept of the event log."""
 
@@ -37,9 +41,9 @@ SHOWN = {
 class EventLog(threading.Thread):
     """Writes one line per event. ansible-runner's handler only queues: a slow or failing one makes its run fail."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, secrets: tuple[str, ...]) -> None:
         super().__init__(name="event-log", daemon=True)
-        self.path = path
+        self.path, self.secrets = path, secrets
         self.queue: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
 
     def handle(self, event: Event) -> bool:
@@ -56,14 +60,13 @@ class EventLog(threading.Thread):
                     with suppress(OSError):
                         self._line(file, event)
 
-    @staticmethod
-    def _line(file: TextIO, event: Event) -> None:
+    def _line(self, file: TextIO, event: Event) -> None:
         data = event.get("event_data") or {}
         line = {
             "at": event.get("created"),
             "event": event["event"],
             "host": data.get("host"),
-            "task": sentence(str(data.get("name") or data.get("task") or ""), 200),
+            "task": sentence(hide(str(data.get("name") or data.get("task") or ""), self.secrets), 200),
         }
         file.write(json.dumps({key: value for key, value in line.items() if value}) + "\n")
         file.flush()
@@ -113,7 +116,7 @@ class Supervisor:
         self.started = me[2] if me else 0
         left = None if self.order["once"] else max(0.0, self.order["timeout"] - age(self.started))
         self.ender = Ender(unit.private / "ansible.pid", left, self.order["grace"])
-        self.log = EventLog(unit.path / "events.jsonl")
+        self.log = EventLog(unit.path / "events.jsonl", secrets_of(unit.private / "inventory.json"))
 
     def live(self) -> None:
         """Whatever fails, a result is written and nothing runs on."""
@@ -147,10 +150,9 @@ class Supervisor:
     def _play(self) -> int | None:
         from ansible_runner import Runner, RunnerConfig  # noqa: PLC0415  slow: be followed and endable first
 
-        sockets = tempfile.mkdtemp(prefix="rollout-", dir=_short_folder())
+        sockets = tempfile.mkdtemp(prefix="rollout-", dir=SOCKETS)
         write(self.unit.path / "sockets", sockets)
         private = self.unit.private
-        os.environ.pop("PYTHONPATH", None)
         config = RunnerConfig(
             private_data_dir=str(private),
             project_dir=self.order["folder"],
@@ -211,12 +213,6 @@ def _code(artifacts: Path) -> int | None:
     """None when a signal ended Ansible."""
     text = (artifacts / "unit" / "rc").read_text(encoding="ascii")
     return int(text) if text != "None" else None
-
-
-def _short_folder() -> str:
-    """Sockets have names of at most 107 bytes: not below the unit."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    return runtime if 0 < len(runtime) < 40 and os.access(runtime, os.W_OK | os.X_OK) else "/tmp"  # noqa: S108  mkdtemp makes it private
 
 
 def main() -> None:

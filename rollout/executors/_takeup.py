@@ -67,9 +67,7 @@ class Inquiry:
 
     def before_start(self, unit: Unit) -> Answer | None:
         """None when nothing of an earlier order can still run: then the unit may start."""
-        last = next(unit.earlier(), None)
-        result = last.result() if last else None
-        if (last is None and self.order.attempt == 1) or (result and result.ending == Ending.DONE):
+        if not self._may_still_run(unit):
             return None
         seen = self._wait(
             self.order.step.timeout, min(self.order.step.timeout, self.patience.silent_before_start)
@@ -82,6 +80,15 @@ class Inquiry:
             Ending.FAILED,
             f"not started: of an earlier try {', '.join(seen.running)} still runs on {self.order.host}",
         )
+
+    def _may_still_run(self, unit: Unit) -> bool:
+        """An order that left no trace here may have been another controller's."""
+        earlier = list(unit.earlier())
+        last = next((one for one in earlier if one.began() is not None), None)
+        if last is None:
+            return self.order.attempt > 1 and not earlier
+        result = last.result()
+        return result is None or result.ending != Ending.DONE
 
     def after_death(self, unit: Unit, local: str) -> Answer:
         """What became of a unit that has no end of its own; `local` is what this machine knows of it."""

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rollout.executors._secrets import hide, secrets_of
 from rollout.executors._text import clean
 from rollout.model.seams import Order
 
@@ -174,16 +175,19 @@ class Unit:
         except FileNotFoundError:
             return ""
 
-    def conclude(self, result: Result, output: str) -> None:
-        """The result first; when the disk is full for it, the artifacts make room."""
+    def conclude(self, result: Result, output: str) -> Result:
+        """The result as written, without secrets. It comes first; when the disk is full for it, the artifacts make room."""
+        secrets = secrets_of(self.private / "inventory.json")
+        result = Result(result.ending, hide(result.because, secrets), hide(result.task, secrets))
         try:
             self.note_result(result)
         except OSError:
             self.tidy()
             self.note_result(result)
         with suppress(OSError):
-            write(self.path / "output.txt", clean(output))
+            write(self.path / "output.txt", hide(clean(output), secrets))
         self.tidy()
+        return result
 
     def tidy(self) -> None:
         """Nothing with a secret outlives the unit, nor its connections."""

@@ -65,9 +65,9 @@ class AnsibleExecutor:
     def prune(self, run: str) -> None:
         """What a supervisor that was killed could not remove. Events, result and output stay, for `why`."""
         for unit in Unit.all_of(self._units, run):
-            if (lock := unit.lock()) is not None:
-                os.close(lock)
+            if unit.result() is not None and (lock := unit.lock()) is not None:
                 unit.tidy()
+                os.close(lock)
 
     def _aside(self, order: Order, reply: "_Once", act: Callable[[Order, "_Once"], None]) -> None:
         """In a thread of its own: files, and above all hosts, take their time."""
@@ -110,12 +110,13 @@ class AnsibleExecutor:
             os.close(host_lock)
 
     def _launch(self, order: Order, unit: Unit, host_lock: int, reply: "_Once") -> None:
-        self._launcher.prepare(unit, order, self._variables_of(order.host), self._groups_of(order.host))
+        unit.path.mkdir(mode=0o700, exist_ok=True)
         lock = unit.lock()
         if lock is None:
             reply(Ending.FAILED, f"{unit.path} is in use")
             return
         try:
+            self._launcher.prepare(unit, order, self._variables_of(order.host), self._groups_of(order.host))
             pid = self._launcher.start(unit, lock, host_lock)
         finally:
             os.close(lock)
@@ -180,8 +181,7 @@ class AnsibleExecutor:
                 f"its supervisor died{f' ({sentence(why, 200)})' if why else ''}; {task_in_progress(events)}"
             )
             result = Result(Ending.INTERRUPTED, local)
-        unit.conclude(result, output)
-        return result
+        return unit.conclude(result, output)
 
     def _inquiry(self, order: Order) -> Inquiry:
         return Inquiry(
