@@ -25,7 +25,7 @@ options:
   to_suite: {description: The suite to name instead. Empty switches nothing., type: str, default: ""}
   keep: {description: Globs over the names of files that stay as they are, type: list, elements: str, default: []}
   into: {description: Write a copy of all source files there; the host's own stay untouched, type: path}
-  backup: {description: Switch in place and keep the files as they were there; what is there already is never overwritten, type: path}
+  backup: {description: Switch in place, and keep there what is switched as it was before, type: path}
   etc: {description: Where the sources are, type: path, default: /etc/apt}
 author: the rollout project
 """
@@ -139,13 +139,10 @@ def _write_copy(module: AnsibleModule, etc: Path, into: Path, texts: Texts) -> N
 
 def _write_in_place(module: AnsibleModule, etc: Path, backup: Path, texts: Texts) -> None:
     for name, (old, new) in texts.items():
-        if old == new:
-            continue
-        kept = backup / name
-        if not kept.exists():
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(str(etc / name), str(kept))
-        _write(module, etc / name, new, etc / name)
+        if old != new:
+            (backup / name).parent.mkdir(parents=True, exist_ok=True)
+            _write(module, backup / name, old, etc / name)
+            _write(module, etc / name, new, etc / name)
 
 
 def _refuse_bad_suites(module: AnsibleModule, from_suite: str, to_suite: str) -> None:
