@@ -20,8 +20,13 @@ from rollout.lab.places import Places
 from rollout.lab.spec import HostSpec, check_hosts, default_hosts
 
 DEFAULT_DIRECTORY = Path(".rollout/lab")
-_OURS = ("hosts", "inventory", "disks", "id_ed25519", "id_ed25519.pub", "known_hosts", "ssh_config")
-_OURS_TOO = ("supervisor.sock", "supervisor.log", "lab.json", "lock")
+# All that a lab writes in its directory, besides its lock. The description is written first and removed last:
+# without it, an `inventory` is somebody else's.
+_OURS = (
+    *("supervisor.sock", "supervisor.log", "hosts", "disks"),
+    *("inventory", "known_hosts", "ssh_config", "id_ed25519", "id_ed25519.pub"),
+    "lab.json",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +174,8 @@ class Lab:
     def _locked(self) -> Iterator[None]:
         """Keep a second `up` or `down` out; refuse a directory with files that are not a lab's."""
         self.places.directory.mkdir(parents=True, exist_ok=True)
-        strange = sorted({path.name for path in self.places.directory.iterdir()} - {*_OURS, *_OURS_TOO})
+        ours = {self.places.lock.name, *(_OURS if self.places.description.exists() else ())}
+        strange = sorted({path.name for path in self.places.directory.iterdir()} - ours)
         if strange:
             raise LabError(
                 f"{self.places.directory} holds what is not a lab's ({strange[0]}): give the lab a directory of its own"
@@ -191,8 +197,6 @@ class Lab:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
-        for name in _OURS_TOO[:-1]:
-            (self.places.directory / name).unlink(missing_ok=True)
 
     def _describe(self, hosts: Sequence[HostSpec], shared: trees.Trees) -> None:
         listed = [{"name": host.name, "release": host.os_release, "guests": host.guests} for host in hosts]

@@ -1,6 +1,7 @@
 """Every fault does what it says, and clearing it undoes it."""
 
 import time
+from pathlib import Path
 
 import pytest
 from lab_driving import UPGRADE, eventually, reaches, reboot, said, ssh
@@ -126,5 +127,5 @@ def test_refusals_name_what_there_is(lab: Lab) -> None:
 
 
 def test_every_kind_is_tested_here() -> None:
-    text = __import__("pathlib").Path(__file__).read_text()
+    text = Path(__file__).read_text()
     assert [kind for kind in KINDS if f'"{kind}"' not in text] == []

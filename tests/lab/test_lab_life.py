@@ -96,11 +96,12 @@ def test_without_root_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert needs.missing() == ["root (run it with sudo, or in a container that may make namespaces)"]
 
 
-def test_a_directory_with_other_files_is_not_touched(tmp_path: Path) -> None:
-    (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(LabError, match=r"holds what is not a lab's \(thesis.txt\)"):
+@pytest.mark.parametrize("name", ["thesis.txt", "inventory"])
+def test_a_directory_with_other_files_is_not_touched(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("years of work")
+    with pytest.raises(LabError, match=rf"holds what is not a lab's \({name}\)"):
         Lab(tmp_path).down()
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_a_directory_that_tools_would_misread_is_refused(tmp_path: Path) -> None:
