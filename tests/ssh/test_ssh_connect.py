@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Sshd, Start, free_port, keygen, public
+from loopback_sshd import Sshd, Start, free_port, keygen, public
 
 from rollout.errors import HostKeyRefused, HostUnreachable, SshError, SshUnsupported
 from rollout.ssh import connect

@@ -1,0 +1,20 @@
+"""A host that has nothing to empty: no step is carried out."""
+
+from typing import ClassVar
+
+from rollout.model.seams import Outcome, RunPlaybook, Subject
+
+
+class Kind:
+    """Does nothing."""
+
+    needs_playbook: ClassVar[bool] = False
+
+    def close(self, subject: Subject, run_playbook: RunPlaybook) -> Outcome | None:
+        """Nothing to close."""
+
+    def empty(self, subject: Subject, run_playbook: RunPlaybook) -> Outcome | None:
+        """Nothing to empty."""
+
+    def reopen(self, subject: Subject, run_playbook: RunPlaybook) -> Outcome | None:
+        """Nothing to reopen."""

@@ -1,0 +1,24 @@
+"""A host that the operator's own playbook empties and refills: the `playbook:` of the step that names this drain."""
+
+from typing import ClassVar
+
+from rollout.model.seams import Outcome, RunPlaybook, Subject
+
+
+class Kind:
+    """Emptying and refilling are whatever the step's playbook does; it closes the host itself."""
+
+    needs_playbook: ClassVar[bool] = True
+
+    def close(self, subject: Subject, run_playbook: RunPlaybook) -> Outcome | None:
+        """The playbook closes the host before it empties it."""
+
+    def empty(self, subject: Subject, run_playbook: RunPlaybook) -> Outcome | None:
+        """Run it."""
+        del subject
+        return run_playbook()
+
+    def reopen(self, subject: Subject, run_playbook: RunPlaybook) -> Outcome | None:
+        """Run it."""
+        del subject
+        return run_playbook()
