@@ -1,11 +1,28 @@
-"""A connection that gives one answer to every command."""
+"""A subject whose connection gives one answer to every command."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
 
 from rollout.model.seams import Ran, Subject
 from rollout.ssh.testing import FakeConnection
 
-Answered = Callable[..., Subject]
+
+def subject(answer: Ran | Exception, **more: Any) -> Subject:
+    """A host that answers so; an exception is raised by `connect` itself."""
+
+    def connect() -> FakeConnection:
+        if isinstance(answer, Exception):
+            raise answer
+        return AnyConnection(answer)
+
+    fields: Mapping[str, Any] = {
+        "host": "web1",
+        "combo": "c",
+        "factors": {},
+        "target": {},
+        "connect": connect,
+    }
+    return Subject(**{**fields, **more})
 
 
 class AnyConnection(FakeConnection):

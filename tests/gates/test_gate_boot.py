@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from any_connection import Answered
+from any_connection import subject
 from pydantic import ValidationError
 
 from rollout.gates.boot import Kind
@@ -32,7 +32,7 @@ def facts(**changed: str) -> Ran:
     return Ran(0, out + "end-of-boot\n", "")
 
 
-def check(subject: Answered, ran: Ran, settings: dict[str, Any] | None = None, **more: Any) -> Verdict:
+def check(ran: Ran, settings: dict[str, Any] | None = None, **more: Any) -> Verdict:
     return Kind(**(settings or {})).check(subject(ran, **{"remembered": BEFORE, "now": 1300.0, **more}))
 
 
@@ -51,9 +51,9 @@ PASSING: list[tuple[dict[str, str], dict[str, Any], dict[str, tuple[str, ...]]]]
 
 @pytest.mark.parametrize(("changed", "settings", "target"), PASSING)
 def test_a_new_boot_into_what_is_expected_passes(
-    subject: Answered, changed: dict[str, str], settings: dict[str, Any], target: dict[str, tuple[str, ...]]
+    changed: dict[str, str], settings: dict[str, Any], target: dict[str, tuple[str, ...]]
 ) -> None:
-    verdict = check(subject, facts(**changed), settings, target=target)
+    verdict = check(facts(**changed), settings, target=target)
     assert verdict.value is Answer.PASS
     assert verdict.because.startswith("it booted 40 s ago into ")
     assert verdict.samples["boot_id"] == NEW
@@ -80,18 +80,16 @@ FAILING: list[tuple[dict[str, str], dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("changed", "settings", "because"), FAILING)
-def test_anything_else_fails(
-    subject: Answered, changed: dict[str, str], settings: dict[str, Any], because: str
-) -> None:
-    verdict = check(subject, facts(**changed), settings)
+def test_anything_else_fails(changed: dict[str, str], settings: dict[str, Any], because: str) -> None:
+    verdict = check(facts(**changed), settings)
     assert (verdict.value, verdict.because) == (Answer.FAIL, because)
     assert verdict.samples["uptime"] == float(changed.get("uptime", "40.25"))
 
 
-def test_the_os_of_the_target_is_expected_unless_the_gate_names_another(subject: Answered) -> None:
+def test_the_os_of_the_target_is_expected_unless_the_gate_names_another() -> None:
     target = {"os": ("debian-14",)}
-    assert check(subject, facts(), target=target).because == "it runs debian-13, and debian-14 is expected"
-    assert check(subject, facts(), {"os": "*"}, target=target).value is Answer.PASS
+    assert check(facts(), target=target).because == "it runs debian-13, and debian-14 is expected"
+    assert check(facts(), {"os": "*"}, target=target).value is Answer.PASS
 
 
 @pytest.mark.parametrize(
@@ -105,8 +103,8 @@ def test_the_os_of_the_target_is_expected_unless_the_gate_names_another(subject:
         {**BEFORE, "kernel": 6},
     ],
 )
-def test_without_a_memory_nothing_is_known(subject: Answered, remembered: dict[str, Any]) -> None:
-    verdict = check(subject, facts(), remembered=remembered)
+def test_without_a_memory_nothing_is_known(remembered: dict[str, Any]) -> None:
+    verdict = check(facts(), remembered=remembered)
     assert verdict.value is Answer.INCONCLUSIVE
     assert verdict.samples["boot_id"] == NEW
 
@@ -128,19 +126,19 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize("ran", UNREADABLE)
-def test_what_cannot_be_read_is_inconclusive(subject: Answered, ran: Ran) -> None:
-    assert check(subject, ran).value is Answer.INCONCLUSIVE
+def test_what_cannot_be_read_is_inconclusive(ran: Ran) -> None:
+    assert check(ran).value is Answer.INCONCLUSIVE
     assert Kind().remember(subject(ran)).value is Answer.INCONCLUSIVE
 
 
-def test_what_it_remembers_is_what_it_compares_with(subject: Answered) -> None:
+def test_what_it_remembers_is_what_it_compares_with() -> None:
     memory = Kind().remember(subject(facts(boot_id=OLD, uptime="9000"), now=1000.0))
     assert memory.value is Answer.PASS
-    assert check(subject, facts(), remembered=memory.samples).value is Answer.PASS
-    assert check(subject, facts(boot_id=OLD), remembered=memory.samples).value is Answer.FAIL
+    assert check(facts(), remembered=memory.samples).value is Answer.PASS
+    assert check(facts(boot_id=OLD), remembered=memory.samples).value is Answer.FAIL
 
 
-def test_the_script_reads_a_real_machine(subject: Answered) -> None:
+def test_the_script_reads_a_real_machine() -> None:
     here = subject(Ran(0, "", ""), connect=lambda: connect("here", {"ansible_connection": "local"}), now=5.0)
     verdict = Kind().remember(here)
     assert verdict.value is Answer.PASS

@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from any_connection import Answered
+from any_connection import subject
 from pydantic import ValidationError
 
 from rollout.gates.command import Kind
@@ -56,7 +56,7 @@ CASES: list[tuple[dict[str, Any], Ran, str, str]] = [
 
 @pytest.mark.parametrize(("settings", "ran", "value", "because"), CASES)
 def test_a_command_is_judged_by_its_code_and_its_words(
-    subject: Answered, settings: dict[str, Any], ran: Ran, value: str, because: str
+    settings: dict[str, Any], ran: Ran, value: str, because: str
 ) -> None:
     gate = Kind(run="check", **settings)
     for verdict in (gate.check(subject(ran)), gate.remember(subject(ran))):
@@ -64,7 +64,7 @@ def test_a_command_is_judged_by_its_code_and_its_words(
         assert verdict.samples["code"] == ran.code
 
 
-def test_what_is_kept_of_the_output_is_short_and_harmless(subject: Answered) -> None:
+def test_what_is_kept_of_the_output_is_short_and_harmless() -> None:
     verdict = Kind(run="check").check(subject(Ran(0, "\x1b]0;owned\x07" * 1000, "a\nb")))
     assert verdict.samples["out"].isprintable()
     assert len(verdict.samples["out"]) == 300
@@ -80,7 +80,7 @@ def test_a_wrong_setting_is_refused(settings: dict[str, Any]) -> None:
         Kind(**settings)
 
 
-def test_the_settings_survive_the_journal(subject: Answered) -> None:
+def test_the_settings_survive_the_journal() -> None:
     settings = Kind.model_validate({"run": "x", "expect": "^a"}).model_dump(mode="json", exclude_unset=True)
     assert settings == {"run": "x", "expect": "^a"}
     assert Kind(**settings).check(subject(Ran(0, "b", ""))).value == "fail"

@@ -2,7 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from any_connection import Answered
+from any_connection import subject
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,9 +30,7 @@ PASSING = [
 
 
 @pytest.mark.parametrize(("ran", "because"), PASSING)
-def test_a_host_without_guests_passes_with_what_was_looked_at(
-    subject: Answered, ran: Ran, because: str
-) -> None:
+def test_a_host_without_guests_passes_with_what_was_looked_at(ran: Ran, because: str) -> None:
     verdict = Kind().check(subject(ran))
     assert (verdict.value, verdict.because) == (Answer.PASS, because)
     assert verdict.samples["processes"] == 130
@@ -58,7 +56,7 @@ FAILING = [
 
 
 @pytest.mark.parametrize(("ran", "because"), FAILING)
-def test_guests_fail_by_name(subject: Answered, ran: Ran, because: str) -> None:
+def test_guests_fail_by_name(ran: Ran, because: str) -> None:
     verdict = Kind().check(subject(ran))
     assert (verdict.value, verdict.because) == (Answer.FAIL, because)
     assert len(verdict.samples["guests"]) <= 5
@@ -89,7 +87,7 @@ INCONCLUSIVE = [
 
 
 @pytest.mark.parametrize(("ran", "because"), INCONCLUSIVE)
-def test_what_could_not_be_found_out_is_never_a_yes(subject: Answered, ran: Ran, because: str) -> None:
+def test_what_could_not_be_found_out_is_never_a_yes(ran: Ran, because: str) -> None:
     for verdict in (Kind().check(subject(ran)), Kind().remember(subject(ran))):
         assert verdict.value is Answer.INCONCLUSIVE
         assert verdict.because.startswith(DOUBT + because)
@@ -102,9 +100,7 @@ def test_no_noise_passes(out: str, code: int) -> None:
     assert verdict.value is Answer.INCONCLUSIVE
 
 
-def here(
-    path: Path, tools: dict[str, str], monkeypatch: pytest.MonkeyPatch, subject: Answered
-) -> dict[str, Any]:
+def here(path: Path, tools: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     for name, text in tools.items():
         (path / name).write_text(f"#!/bin/sh\n{text}\n")
         (path / name).chmod(0o755)
@@ -118,11 +114,9 @@ def here(
     return {"pairs": said, "words": dict(said), "err": ran.err}
 
 
-def test_the_script_asks_the_tools_of_a_real_machine(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, subject: Answered
-) -> None:
+def test_the_script_asks_the_tools_of_a_real_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     virsh = '[ "$*" = "-c qemu:///system list --all --name" ] && printf "db1\\nmy vm\\n\\n"'
-    said = here(tmp_path, {"virsh": virsh, "xl": "echo 'no hypervisor' >&2; exit 1"}, monkeypatch, subject)
+    said = here(tmp_path, {"virsh": virsh, "xl": "echo 'no hypervisor' >&2; exit 1"}, monkeypatch)
     assert said["words"]["init"]
     assert int(said["words"]["count"]) > 1
     assert [value for key, value in said["pairs"] if key == "domain"] == ["db1", "my vm"]

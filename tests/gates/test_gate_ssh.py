@@ -1,5 +1,5 @@
 import pytest
-from any_connection import Answered
+from any_connection import subject
 
 from rollout import kinds
 from rollout.errors import HostKeyRefused, HostUnreachable, SshUnsupported
@@ -17,9 +17,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("answer", "expected"), CASES)
-def test_what_the_connection_says_is_the_verdict(
-    subject: Answered, answer: Ran | Exception, expected: str
-) -> None:
+def test_what_the_connection_says_is_the_verdict(answer: Ran | Exception, expected: str) -> None:
     for verdict in (Kind().check(subject(answer)), Kind().remember(subject(answer))):
         assert verdict.value == expected
         assert (
@@ -29,13 +27,13 @@ def test_what_the_connection_says_is_the_verdict(
         )
 
 
-def test_a_refused_host_key_is_named_as_the_security_stop_that_it_is(subject: Answered) -> None:
+def test_a_refused_host_key_is_named_as_the_security_stop_that_it_is() -> None:
     verdict = Kind().check(subject(HostKeyRefused("web1 shows an unknown host key")))
     assert verdict.because == "security stop: web1 shows an unknown host key"
     assert verdict.samples["host_key"] == "refused"
 
 
-def test_the_reason_for_a_refused_command_is_given(subject: Answered) -> None:
+def test_the_reason_for_a_refused_command_is_given() -> None:
     verdict = Kind().check(subject(Ran(1, "", "\x1b[1mThis account is not available.\n")))
     assert verdict.because == "it lets us in but cannot run `true`: [1mThis account is not available."
 
@@ -45,9 +43,7 @@ def test_the_reason_for_a_refused_command_is_given(subject: Answered) -> None:
     ("error", "expected"),
     [(HostUnreachable(), Answer.FAIL), (HostKeyRefused(), Answer.FAIL), (SshUnsupported(), Answer.ERROR)],
 )
-def test_no_gate_passes_a_host_that_it_could_not_ask(
-    subject: Answered, kind: str, error: Exception, expected: Answer
-) -> None:
+def test_no_gate_passes_a_host_that_it_could_not_ask(kind: str, error: Exception, expected: Answer) -> None:
     gate = kinds.load("gates", kind)(**({"run": "true"} if kind == "command" else {}))
     assert gate.check(subject(error)).value is expected
     assert gate.remember(subject(error)).value is expected

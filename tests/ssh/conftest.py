@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from loopback_sshd import SSHD, USER, Sshd, Start, free_port, keygen, public
+
+from .loopback_sshd import SSHD, USER, Sshd, Start, free_port, keygen, public
 
 
 @pytest.fixture(scope="session")

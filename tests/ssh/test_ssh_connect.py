@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from loopback_sshd import Sshd, Start, free_port, keygen, public
 
 from rollout.errors import HostKeyRefused, HostUnreachable, SshError, SshUnsupported
 from rollout.ssh import connect
 from rollout.ssh.output import CAPACITY, is_cut
+
+from .loopback_sshd import Sshd, Start, free_port, keygen, public
 
 
 @pytest.fixture(autouse=True)
