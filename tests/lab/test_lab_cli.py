@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from lab_driving import eventually
 
 from rollout.lab import Lab, leftovers
+
+from .driving import eventually
 
 pytestmark = pytest.mark.lab
 

@@ -4,10 +4,11 @@ import time
 from pathlib import Path
 
 import pytest
-from lab_driving import UPGRADE, eventually, reaches, reboot, said, ssh
 
 from rollout.errors import LabError
 from rollout.lab import KINDS, Lab
+
+from .driving import UPGRADE, eventually, reaches, reboot, said, ssh
 
 pytestmark = pytest.mark.lab
 

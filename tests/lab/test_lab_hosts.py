@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from lab_driving import TO_BIRCH, UPGRADE, eventually, reaches, reboot, said, ssh
 
 from rollout.lab import Lab
+
+from .driving import TO_BIRCH, UPGRADE, eventually, reaches, reboot, said, ssh
 
 pytestmark = pytest.mark.lab
 

@@ -6,10 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from lab_driving import eventually, said
 
 from rollout.errors import LabError
 from rollout.lab import HostSpec, Lab, default_hosts, leftovers, needs, read_spec
+
+from .driving import eventually, said
 
 lab_only = pytest.mark.lab
 
