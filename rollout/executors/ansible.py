@@ -82,8 +82,7 @@ class AnsibleExecutor:
         except Closed:
             return
         except Exception as error:  # noqa: BLE001  as above
-            begun = order.taken_up or Unit.of(self._units, order).began() is not None
-            ending = Ending.UNKNOWN if begun and order.step.once else Ending.FAILED
+            ending = Ending.UNKNOWN if reply.begun and order.step.once else Ending.FAILED
             reply(ending, f"{type(error).__name__}: {error}")
 
     def _start(self, order: Order, reply: "_Once") -> None:
@@ -117,6 +116,7 @@ class AnsibleExecutor:
             return
         try:
             self._launcher.prepare(unit, order, self._variables_of(order.host), self._groups_of(order.host))
+            reply.begun = True
             pid = self._launcher.start(unit, lock, host_lock)
         finally:
             os.close(lock)
@@ -200,6 +200,8 @@ class _Once:
         self._order, self._post = order, post
         self._lock = threading.Lock()
         self._said = False
+        self.begun = order.taken_up
+        """Whether anything of it may have reached the host."""
 
     def __call__(self, ending: Ending, because: str = "", task: str = "") -> None:
         """From any thread."""

@@ -1,8 +1,6 @@
 """One real Ansible per way in which a step can come out; all run at the same time, once for this file."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from ansible_bench import LOCAL, Bench
@@ -83,13 +81,13 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 
 @pytest.fixture(scope="module")
-def outcomes(bench: Bench) -> Iterator[dict[str, Outcome]]:
+def outcomes(bench: Bench) -> dict[str, Outcome]:
     target = {"rollout_target": {"os": ("debian-13",)}}
     orders = [
         bench.order(host, tasks, step=host if host != STRANGE else "strange", variables=target)
         for host, tasks in WORLDS.items()
     ]
-    yield bench.carry_out(*orders, bench.order("missing", step="missing"))
+    return bench.carry_out(*orders, bench.order("missing", step="missing"))
 
 
 def test_every_task_ok_is_done(outcomes: dict[str, Outcome]) -> None:

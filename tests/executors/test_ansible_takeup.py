@@ -1,0 +1,233 @@
+"""Taken up: what the unit's directory and the host say decides; no Ansible runs here."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_bench import LOCAL, NOTHING_RUNS, Answers, Bench, wait_for
+
+from rollout import ssh
+from rollout.errors import HostKeyRefused, HostUnreachable, SshUnsupported
+from rollout.executors._asking import NoAnswer, ask
+from rollout.executors._unit import Result, Unit, file_name, try_lock
+from rollout.model.seams import Ending, Order, Ran
+
+APT = Ran(0, "busy apt-get (process 812)\nasked\n", "")
+LOST = HostUnreachable("h1: no route to host")
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def dead(bench: Bench, order: Order, *events: dict[str, Any], began: bool = True, age: float = 0.0) -> Unit:
+    """A unit whose supervisor was killed: no result, and these event files of Ansible's."""
+    unit = bench.unit(order)
+    unit.make({"host": order.host, "once": order.step.once})
+    if began:
+        unit.note_began(time.time() - age)
+    folder = unit.artifacts / "unit" / "job_events"
+    folder.mkdir(parents=True)
+    for number, event in enumerate(events):
+        (folder / f"{number}-partial.json").write_text(
+            json.dumps({"created": f"2026-01-01T00:00:{number:02}", **event})
+        )
+    (folder / "99-partial.json").write_text('{"created": "2026-01-')
+    return unit
+
+
+def stats(**counts: dict[str, int]) -> dict[str, Any]:
+    return {"event": "playbook_on_stats", "event_data": counts}
+
+
+def taken_up(bench: Bench, *, once: bool = False, timeout: float = 60.0) -> Order:
+    return bench.order("h1", once=once, timeout=timeout, taken_up=True)
+
+
+def settle(bench: Bench, order: Order, *answers: Ran | Exception) -> tuple[Ending, str]:
+    asked = Answers(*answers or (AssertionError("nobody is to be asked"),))
+    bench.connect = lambda _host, _variables: asked
+    outcome = bench.carry_out(order)["h1"]
+    return outcome.ending, outcome.because
+
+
+def test_a_unit_that_was_never_made_never_began(bench: Bench) -> None:
+    assert settle(bench, taken_up(bench))[0] is Ending.NEVER_BEGAN
+
+
+def test_a_unit_without_its_mark_never_began(bench: Bench) -> None:
+    order = taken_up(bench, once=True)
+    dead(bench, order, began=False)
+    assert settle(bench, order)[0] is Ending.NEVER_BEGAN
+
+
+def test_a_finished_unit_is_read_and_nobody_asked(bench: Bench) -> None:
+    order = taken_up(bench, once=True)
+    dead(bench, order).note_result(Result(Ending.FAILED, "exit code 1: no space", "Upgrade"))
+    assert settle(bench, order) == (Ending.FAILED, "exit code 1: no space")
+
+
+def test_a_play_that_had_ended_is_recovered_from_ansibles_own_events(bench: Bench) -> None:
+    order = taken_up(bench, once=True)
+    unit = dead(bench, order, stats(ok={"h1": 3}, failures={}, dark={}))
+    assert settle(bench, order)[0] is Ending.DONE
+    assert unit.result() == Result(Ending.DONE, "")
+    assert not unit.private.exists()
+
+
+@pytest.mark.parametrize(("once", "ending"), [(False, Ending.INTERRUPTED), (True, Ending.UNKNOWN)])
+def test_a_dead_unit_is_asked_about_until_its_host_is_quiet(bench: Bench, once: bool, ending: Ending) -> None:
+    order = taken_up(bench, once=once)
+    dead(bench, order, {"event": "playbook_on_task_start", "event_data": {"name": "Upgrade"}}, age=1e6)
+    found, because = settle(bench, order, APT, LOST, APT, NOTHING_RUNS)
+    assert found is ending
+    assert because == (
+        "its supervisor died; the last task begun was 'Upgrade', which did not end; "
+        "nothing of it runs on h1 any more, no half-installed package"
+    )
+
+
+def test_a_job_that_does_not_end_is_late(bench: Bench) -> None:
+    order = taken_up(bench, once=True)
+    dead(bench, order, age=1e6)
+    ending, because = settle(bench, order, APT)
+    assert (ending, because.endswith("apt-get (process 812) still runs on h1")) == (Ending.LATE, True)
+
+
+@pytest.mark.parametrize(
+    ("error", "once", "ending"),
+    [
+        (LOST, False, Ending.UNREACHABLE),
+        (LOST, True, Ending.UNKNOWN),
+        (Ran(1, "", "sudo: a terminal is required"), True, Ending.UNKNOWN),
+        (Ran(0, "busy apt (pro", ""), False, Ending.UNREACHABLE),
+        (SshUnsupported("ControlPath"), True, Ending.UNKNOWN),
+        (HostKeyRefused("h1: its key has changed"), False, Ending.REFUSED),
+        (HostKeyRefused("h1: its key has changed"), True, Ending.UNKNOWN),
+    ],
+)
+def test_a_host_that_cannot_be_asked_is_never_taken_for_quiet(
+    bench: Bench, error: Ran | Exception, once: bool, ending: Ending
+) -> None:
+    order = taken_up(bench, once=once)
+    dead(bench, order)
+    assert settle(bench, order, error)[0] is ending
+
+
+@pytest.mark.parametrize(
+    ("answers", "ending", "because"),
+    [
+        ((APT,), Ending.FAILED, "not started: of an earlier try apt-get (process 812) still runs on h1"),
+        ((LOST,), Ending.UNREACHABLE, "h1 could not be asked what runs there: h1: no route to host"),
+        ((HostKeyRefused("h1: changed"),), Ending.REFUSED, "h1: changed"),
+    ],
+)
+def test_a_retry_is_not_begun_beside_the_old_job(
+    bench: Bench, answers: tuple[Ran | Exception, ...], ending: Ending, because: str
+) -> None:
+    dead(bench, bench.order("h1")).note_result(Result(Ending.UNREACHABLE, "lost"))
+    order = bench.order("h1", attempt=2, timeout=0.3)
+    assert settle(bench, order, *answers) == (ending, because)
+    assert bench.unit(order).began() is None
+
+
+def test_an_order_whose_forerunner_was_another_controllers_asks_too(bench: Bench) -> None:
+    assert settle(bench, bench.order("h1", attempt=2, timeout=0.3), LOST)[0] is Ending.UNREACHABLE
+
+
+def test_an_attempt_is_not_used_twice(bench: Bench) -> None:
+    order = bench.order("h1")
+    dead(bench, order)
+    ending, because = settle(bench, order)
+    assert (ending, because.endswith("holds a unit of this very attempt already")) == (Ending.FAILED, True)
+
+
+def test_a_step_without_a_playbook_fails(bench: Bench) -> None:
+    order = bench.order("h1")
+    bare = Order("run-1", "h1", type(order.step)("wait"), 1, 1)
+    assert settle(bench, bare) == (Ending.FAILED, "step wait has no playbook")
+
+
+def test_no_exception_is_lost(bench: Bench) -> None:
+    (bench.folder / "units").write_text("a file where a folder should be")
+    ending, because = settle(bench, bench.order("h1"))
+    assert ending is Ending.FAILED
+    assert "Not a directory" in because
+
+
+def test_closing_ends_the_asking_without_an_answer(bench: Bench) -> None:
+    order = taken_up(bench, once=True)
+    dead(bench, order)
+    asked = Answers(APT)
+    bench.connect = lambda _host, _variables: asked
+    executor = bench.executor()
+    executor.run(order, bench.post)
+    wait_for(lambda: asked.ran)
+    executor.close()
+    executor.close()
+    assert bench.inbox.empty()
+
+
+def test_prune_removes_what_a_killed_supervisor_left(bench: Bench) -> None:
+    unit = dead(bench, bench.order("h1"))
+    unit.note_result(Result(Ending.DONE, ""))
+    living = dead(bench, bench.order("h2"))
+    executor = bench.executor()
+    executor.prune("run-1")
+    executor.close()
+    assert (unit.private.exists(), living.private.exists()) == (False, True)
+
+
+def test_a_lock_is_held_once(tmp_path: Path) -> None:
+    first = try_lock(tmp_path / "lock")
+    assert first is not None
+    assert try_lock(tmp_path / "lock") is None
+    os.close(first)
+
+
+@pytest.mark.parametrize(
+    "word", ["..", ".", "", "a/b", "x" * 300, "new\nline", "\x1b[2J", "é", "\udcff", "-rf"]
+)
+def test_no_name_leaves_its_folder(word: str) -> None:
+    name = file_name(word)
+    assert name.isascii()
+    assert name.isprintable()
+    assert not {"/", " "} & set(name)
+    assert 16 < len(name) < 80
+    assert file_name(word + "x") != name
+
+
+def test_a_marked_process_is_found_on_a_real_machine() -> None:
+    mark = 'run 9/it\'s "h1"/upgrade'
+    assert not [name for name in looked(mark) if "sleep" in name]
+    with subprocess.Popen(["sleep", "300"], env={**os.environ, "ROLLOUT_MARK": mark}) as job:
+        try:
+            assert f"sleep (process {job.pid})" in looked(mark)
+            assert f"sleep (process {job.pid})" not in looked(mark + "2")
+        finally:
+            job.kill()
+
+
+def test_a_command_line_that_sets_the_mark_is_found_too() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(300)", "ROLLOUT_MARK=run-7/h1/upgrade"]
+    ) as job:
+        try:
+            assert [name for name in looked("run-7/h1/upgrade") if str(job.pid) in name]
+        finally:
+            job.kill()
+
+
+def looked(mark: str) -> tuple[str, ...]:
+    return ask(lambda: ssh.connect("here", LOCAL), mark).running
+
+
+def test_an_answer_without_its_end_is_no_answer() -> None:
+    with pytest.raises(NoAnswer, match="Killed"):
+        ask(lambda: Answers(Ran(137, "", "Killed")), "run/h/s")
