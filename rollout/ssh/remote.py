@@ -2,7 +2,9 @@
 
 import logging
 import select
-from contextlib import ExitStack
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -26,6 +28,10 @@ CONNECT_TIME = 30.0
 KEEP_ALIVE = 10
 """Seconds of silence after which a sign of life is sent, so that no firewall forgets the connection."""
 
+GRACE = 1.0
+"""Seconds after a command's time, when the connection itself is ended."""
+
+NO_CODE = -1
 CHUNK = 65_536
 
 # paramiko reports on its own threads what it raises in ours as well
@@ -76,30 +82,22 @@ class RemoteConnection:
         """Run a POSIX shell script, as root if the inventory says `ansible_become`; its standard input is empty.
 
         A code of -1 means that a signal ended it. Raises HostUnreachable when there is no answer within `timeout` seconds
-        (the command may then still be running) or when the connection breaks.
+        (the command may then still be running, and the connection may be of no more use) or when the connection breaks.
         """
         return run_as(self._host, command, self._become, lambda line, stdin: self._run(line, stdin, timeout))
 
     def _run(self, line: str, stdin: bytes, timeout: float) -> Ran:
         deadline = Deadline(self._host, timeout, "the command gave no answer")
         try:
-            channel = self._transport.open_session(timeout=deadline.left())
-            with channel:
-                channel.settimeout(deadline.left())
-                channel.exec_command(line)
-                channel.sendall(stdin)
-                channel.shutdown_write()
-                out, err = _drain(channel, deadline)
-                while not channel.exit_status_ready() and self._transport.is_active():
-                    channel.status_event.wait(min(deadline.left(), 1.0))
-                code = channel.recv_exit_status() if channel.exit_status_ready() else -1
+            with _ended_after(self._transport, timeout + GRACE):
+                code, out, err = _execute(self._transport, line, stdin, deadline)
         except TimeoutError as error:
             raise deadline.missed() from error
         except (paramiko.SSHException, OSError, EOFError) as error:
             deadline.left()
             message = f"{printable(self._host)}: the connection broke while a command ran: {reason(error)}"
             raise HostUnreachable(message) from error
-        if code == -1 and not self._transport.is_active():
+        if code == NO_CODE and not self._transport.is_active():
             raise HostUnreachable(f"{printable(self._host)}: the connection broke while a command ran")
         return Ran(code, out.text(), err.text())
 
@@ -112,6 +110,32 @@ class RemoteConnection:
     ) -> None:
         """Close it, and every jump host's."""
         self._opened.close()
+
+
+@contextmanager
+def _ended_after(transport: paramiko.Transport, seconds: float) -> Iterator[None]:
+    # Some of paramiko's waits know no time-out (the answer to `exec` is one): a host that freezes there would hold us for ever.
+    timer = threading.Timer(seconds, transport.close)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+
+
+def _execute(
+    transport: paramiko.Transport, line: str, stdin: bytes, deadline: Deadline
+) -> tuple[int, Stream, Stream]:
+    with transport.open_session(timeout=deadline.left()) as channel:
+        channel.settimeout(deadline.left())
+        channel.exec_command(line)
+        channel.sendall(stdin)
+        channel.shutdown_write()
+        out, err = _drain(channel, deadline)
+        while not channel.exit_status_ready() and transport.is_active():
+            channel.status_event.wait(min(deadline.left(), 1.0))
+        return (channel.recv_exit_status() if channel.exit_status_ready() else NO_CODE), out, err
 
 
 def _drain(channel: paramiko.Channel, deadline: Deadline) -> tuple[Stream, Stream]:

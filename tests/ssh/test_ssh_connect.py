@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import threading
@@ -78,6 +79,20 @@ def test_a_hung_command_is_no_answer(sshd: Sshd) -> None:
     with connect("web1", sshd.variables()) as connection, pytest.raises(HostUnreachable) as caught:
         connection.run("echo begun; sleep 5", timeout=0.3)
     assert str(caught.value) == "web1: the command gave no answer within 0.3 s"
+
+
+def test_a_host_that_freezes_is_no_answer(sshd: Sshd) -> None:
+    with connect("web1", sshd.variables()) as connection:
+        session = int(connection.run("ps -o ppid= -p $PPID || echo $PPID").out.split()[0])
+        server = int(connection.run("echo $PPID").out)
+        for frozen in {session, server} - {sshd.process.pid}:
+            os.kill(frozen, signal.SIGSTOP)
+        try:
+            with pytest.raises(HostUnreachable, match=r"gave no answer within 0\.3 s$"):
+                connection.run("true", timeout=0.3)
+        finally:
+            for frozen in {session, server} - {sshd.process.pid}:
+                os.kill(frozen, signal.SIGCONT)
 
 
 def test_a_connection_that_dies_under_a_command_is_no_answer(sshd: Sshd) -> None:
