@@ -19,9 +19,6 @@ _APPLICATION_ID = 0x726F6C6C
 _BUSY_SECONDS = 30.0
 """A transaction takes milliseconds: whoever waits this long waits for a stuck process."""
 
-_LOG_PAGES = 4_000
-"""16 MB of log between two checkpoints: the fewer, the less often a page that changes all the time is written twice."""
-
 _ATTEMPTS = 3
 """SQLite answers `busy` at once, without waiting, while another process recovers the log of one that was killed."""
 
@@ -130,7 +127,6 @@ class Database:
         with self._closed_on_error(connection):
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         return connection
 
     def _check(self, connection: sqlite3.Connection) -> None:
