@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ def task_in_progress(events: Iterable[Event]) -> str:
     )
 
 
-def judge(host: str, events: list[Event], code: int | None, output: str) -> Result | None:
+def judge(host: str, events: Sequence[Event], code: int | None, output: str) -> Result | None:
     """How the step came out; None when Ansible did not get to its end and did not say why: the host must be asked.
 
     `code`: of ansible-playbook, None when a signal ended it or it is not known. `output`: what it printed last.
@@ -88,7 +88,7 @@ def _went_through(host: str, stats: Mapping[str, Any]) -> Result:
     )
 
 
-def _unreachable(host: str, events: list[Event]) -> Result:
+def _unreachable(host: str, events: Sequence[Event]) -> Result:
     data = _last(events, "runner_on_unreachable")
     message = str((data.get("res") or {}).get("msg") or "the host is unreachable").removeprefix(
         "Task failed: "
@@ -98,12 +98,12 @@ def _unreachable(host: str, events: list[Event]) -> Result:
     return Result(Ending.UNREACHABLE, _of_whom(host, data) + sentence(message), _task(data))
 
 
-def _failed(host: str, events: list[Event]) -> Result:
+def _failed(host: str, events: Sequence[Event]) -> Result:
     data = _last(events, "runner_on_failed")
     return Result(Ending.FAILED, _of_whom(host, data) + cause(data.get("res") or {}), _task(data))
 
 
-def _last(events: list[Event], kind: str) -> Mapping[str, Any]:
+def _last(events: Sequence[Event], kind: str) -> Mapping[str, Any]:
     """The data of the last such event that the play did not ignore."""
     for event in reversed(events):
         data = event.get("event_data") or {}

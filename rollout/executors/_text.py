@@ -1,7 +1,6 @@
 """Words from hosts and playbooks, made harmless for a terminal, a file and a report."""
 
 import re
-import unicodedata
 
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
 LIMIT = 500
@@ -10,12 +9,7 @@ LIMIT = 500
 def clean(text: str) -> str:
     """Without escape sequences, control characters and invisible ones that reorder text; lines are kept."""
     plain = ESCAPES.sub("", text.replace("\r\n", "\n"))
-    return "".join(
-        char
-        if char == "\n" or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
-        else " "
-        for char in plain
-    )
+    return "".join(char if char == "\n" or char.isprintable() else " " for char in plain)
 
 
 def sentence(text: str, limit: int = LIMIT) -> str:

@@ -1,0 +1,151 @@
+"""From events and results to one sentence: tables of what Ansible really says."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rollout.executors._outcome import cause, judge, task_in_progress
+from rollout.executors._secrets import hide
+from rollout.executors._text import clean, last_lines, sentence
+from rollout.model.seams import Ending
+
+TRACEBACK = (
+    "Traceback (most recent call last):\n  File x, line 1\nModuleNotFoundError: No module named 'apt'\n"
+)
+STATS: dict[str, Any] = {
+    "event": "playbook_on_stats",
+    "event_data": {"ok": {"h1": 2}, "failures": {}, "dark": {}},
+}
+
+
+def unreachable(message: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "event": "runner_on_unreachable",
+            "event_data": {"host": "h1", "task": "Ping", "res": {"msg": message}},
+        },
+        {"event": "playbook_on_stats", "event_data": {"ok": {"h1": 1}, "dark": {"h1": 1}, "failures": {}}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("result", "sentence"),
+    [
+        ({"msg": "No package matching 'nova'"}, "No package matching 'nova'"),
+        (
+            {"msg": "Module result deserialization failed: No start of json char found", "module_stderr": TRACEBACK, "rc": 1},
+            "ModuleNotFoundError: No module named 'apt'",
+        ),
+        ({"msg": "MODULE FAILURE\nSee stdout/stderr for the exact error", "module_stdout": "sh: 1: python3: not found"}, "sh: 1: python3: not found"),
+        ({"msg": "No start of json char found"}, "No start of json char found"),
+        ({"msg": "non-zero return code", "rc": 2, "stderr": "", "stdout": "a\n\nb\nc\nd\n"}, "exit code 2: b / c / d"),
+        ({"msg": "non-zero return code", "rc": 2}, "exit code 2, no output"),
+        ({"msg": "", "stderr": "E: lock"}, "E: lock"),
+        ({}, "the task failed and said nothing"),
+        ({"censored": "the output has been hidden", "msg": "x"}, "the task's result is hidden (no_log)"),
+        ({"msg": "All items completed", "results": [{"msg": "fine"}, {"failed": True, "msg": "second item"}]}, "second item"),
+        ({"msg": ["a", "list"]}, "['a', 'list']"),
+    ],
+)  # fmt: skip
+def test_the_cause_of_a_failure(result: dict[str, Any], sentence: str) -> None:
+    assert cause(result) == sentence
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Failed to connect to the host via ssh: Host key verification failed.",
+        "@@@@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @@@@\nIt is possible that someone is doing something nasty!",
+        "No ED25519 host key is known for h1 and you have requested strict checking.\r\nHost key verification failed.",
+    ],
+)
+def test_a_refused_host_key_is_a_security_stop(message: str) -> None:
+    result = judge("h1", unreachable(message), 4, "")
+    assert result is not None
+    assert result.ending == Ending.REFUSED
+
+
+def test_unreachable_is_told_from_a_syntax_error_of_the_same_exit_code() -> None:
+    lost, wrong = (
+        judge("h1", unreachable("Connection timed out"), 4, ""),
+        judge("h1", [], 4, "ERROR! Syntax Error while loading YAML.\n\nmore"),
+    )
+    assert lost is not None
+    assert wrong is not None
+    assert (lost.ending, lost.because, lost.task) == (Ending.UNREACHABLE, "Connection timed out", "Ping")
+    assert (wrong.ending, wrong.because) == (Ending.FAILED, "Syntax Error while loading YAML.")
+
+
+@pytest.mark.parametrize(
+    ("events", "code", "ending"),
+    [
+        ([STATS], 0, Ending.DONE),
+        ([STATS], None, Ending.DONE),
+        ([STATS], 250, Ending.FAILED),
+        ([], 0, Ending.FAILED),
+        ([], None, None),
+        ([{"event": "runner_on_ok", "event_data": {"host": "h1"}}], None, None),
+    ],
+)
+def test_events_decide_and_silence_is_no_success(
+    events: list[dict[str, Any]], code: int | None, ending: Ending | None
+) -> None:
+    result = judge("h1", events, code, "")
+    assert (result and result.ending) == ending
+
+
+def test_a_failure_that_was_ignored_is_not_the_cause() -> None:
+    failed = [
+        {"event": "runner_on_failed", "event_data": {"host": "h1", "task": "A", "res": {"msg": "the cause"}}},
+        {
+            "event": "runner_on_failed",
+            "event_data": {"host": "h1", "task": "B", "res": {"msg": "ignored"}, "ignore_errors": True},
+        },
+        {"event": "playbook_on_stats", "event_data": {"ok": {}, "dark": {}, "failures": {"h1": 1}}},
+    ]
+    result = judge("h1", failed, 2, "")
+    assert result is not None
+    assert (result.because, result.task) == ("the cause", "A")
+
+
+def test_where_a_play_was_is_told() -> None:
+    begun = {"event": "playbook_on_task_start", "event_data": {"name": "Upgrade"}}
+    assert task_in_progress([]) == "no task had begun"
+    assert task_in_progress([begun]) == "the last task begun was 'Upgrade', which did not end"
+    ended = {"event": "runner_on_ok", "event_data": {}}
+    assert task_in_progress([begun, ended]) == "the last task begun was 'Upgrade', which ended"
+
+
+@given(st.text())
+def test_no_text_harms_a_terminal(text: str) -> None:
+    words = sentence(text)
+    assert all(char.isprintable() for char in words)
+    assert all(char.isprintable() or char == "\n" for char in clean(text) if not char.isspace())
+    assert "\n" not in words
+
+
+@given(st.text(min_size=1), st.integers(20, 600))
+def test_a_sentence_keeps_to_its_limit(text: str, limit: int) -> None:
+    assert len(sentence(text * 50, limit)) <= limit
+
+
+def test_escape_sequences_go_whole() -> None:
+    assert (
+        clean("\x1b[1;31mred\x1b[0m \x1b]8;;http://x\x07link\x1b]8;;\x1b\\ \u202eabc\x9b2J")
+        == "red link  abc 2J"
+    )
+
+
+def test_the_end_of_a_long_text_is_kept() -> None:
+    words = sentence("begin " + "x " * 2000 + "the cause")
+    assert (words[:5], words[-9:]) == ("begin", "the cause")
+
+
+def test_a_traceback_is_its_last_line() -> None:
+    assert last_lines(TRACEBACK) == "ModuleNotFoundError: No module named 'apt'"
+
+
+def test_hiding_takes_the_longest_secret_first() -> None:
+    assert hide("abcd-efgh and abcd", ("abcd-efgh", "abcd")) == "******** and ********"
