@@ -13,7 +13,7 @@ from rollout.engine.asking import Asker
 from rollout.engine.inbox import Answered, Message, StopAsked
 from rollout.engine.steps import Steps
 from rollout.engine.subjects import Subjects
-from rollout.errors import Behind, LimitReached
+from rollout.errors import Behind
 from rollout.journal import Journal, Lease
 from rollout.model.decision import Ask, Decision, Record, Start, Stop, Wait
 from rollout.model.event import UNWRITTEN, Event, Kind
@@ -67,6 +67,7 @@ class Engine:
         self._questions = count(1)
         self._asked: dict[str, tuple[int, Ask]] = {}
         self._stopping: StopAsked | None = None
+        self._ahead = 0.0
         self._renewed = inbox.now()
         run, hosts, tail = journal.load(lease.run, graph)
         self.state = State(graph, run, hosts)
@@ -74,10 +75,10 @@ class Engine:
             self._fold(event)
 
     def run(self) -> Stop:
-        """Until the end of this controller; the lease is given back. Raises LeaseLost, JournalFull, JournalError."""
+        """Until the end of this controller; the lease is given back. Raises LeaseLost, LimitReached, JournalFull, JournalError."""
         self._take_up()
         while True:
-            decisions = decide(self._graph, self.state, self._inbox.now())
+            decisions = decide(self._graph, self.state, self._now())
             if self._stopping is not None:
                 decisions = [self._stop_safely(self._stopping, decisions)]
             for decision in decisions:
@@ -88,12 +89,17 @@ class Engine:
                 elif not self._perform(decision):
                     break
 
+    def _now(self) -> float:
+        """The journal's time: what is decided is compared with what is written there."""
+        return self._inbox.now() + self._ahead
+
     # --- deciding is done; this is doing -------------------------------------------------------------------------------------
 
     def _take_up(self) -> None:
         """Make the run ours, and ask what became of every step that was in flight."""
         data = {"fence": self._lease.fence, "owner": str(self._lease.owner)}
         self._must_record(Event(Kind.TAKEN_UP, f"taken up by {self._lease.owner}", data=data))
+        self._ahead = self.state.run.at - self._inbox.now()
         for name, because in self._gone.items():
             if name in self.state.hosts:
                 self._must_record(Event(Kind.GONE, because, name))
@@ -131,7 +137,7 @@ class Engine:
         target = {factor: list(globs) for factor, globs in combo.to.items()}
         variables = {"rollout_target": target, "rollout_combo": combo.name}
         order = Order(self._lease.run, name, step, attempt, self._lease.fence, taken_up, variables)
-        now = self._inbox.now()
+        now = self._now()
         self._steps.run(order, lambda: self._subjects.of(name, {}, now), self._inbox.post)
 
     def _ask(self, ask: Ask) -> None:
@@ -140,11 +146,13 @@ class Engine:
         self._fold(Event(Kind.ASKED, ask.because, ask.host, data=data))
         self._asked[ask.host] = (question, ask)
         remembered = self.state.hosts[ask.host].remembered.get(ask.gate.name, {})
-        subject = self._subjects.of(ask.host, remembered, self._inbox.now())
+        subject = self._subjects.of(ask.host, remembered, self._now())
         self._asker.ask(ask, subject, question, self._inbox.post)
 
     def _wait(self, until: float | None) -> None:
         """For the next report; look at the journal for requests, and show that we live, at least every `poll` seconds."""
+        if until is not None:
+            until -= self._ahead
         if self._poll is not None:
             soon = self._inbox.now() + self._poll
             until = soon if until is None else min(until, soon)
@@ -214,9 +222,6 @@ class Engine:
         except Behind:
             self._catch_up()
             return False
-        except LimitReached:
-            self._catch_up()
-            raise
         return True
 
     def _must_record(self, event: Event) -> None:
@@ -234,7 +239,7 @@ class Engine:
 
     def _fold(self, event: Event) -> None:
         if not event.at:
-            event = replace(event, at=self._inbox.now())
+            event = replace(event, at=self._now())
         touched = apply(self.state, event)
         if event.kind not in UNWRITTEN:
             self._unkept.update(dict.fromkeys(touched))
