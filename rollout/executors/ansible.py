@@ -29,7 +29,7 @@ class AnsibleExecutor:
     `grace`: seconds between SIGTERM and SIGKILL when a unit is ended.
     """
 
-    kind: ClassVar[Literal["ansible"]] = "ansible"
+    kind: ClassVar[Literal["ansible", "rehearsal"]] = "ansible"
 
     def __init__(
         self,
