@@ -1,0 +1,138 @@
+"""The command line. One file per command; a command's module is imported only when it is used."""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+COMMANDS = {
+    "init": "Write a commented plan, an example inventory and the playbooks.",
+    "validate": "Check a plan and its inventory; report every mistake.",
+    "plan": "Show which host is upgraded when, and what is not touched.",
+    "show": "Show a saved plan.",
+    "apply": "Carry out a plan, or carry on with the run of it.",
+    "resume": "Carry on with the newest run.",
+    "rehearse": "Carry out a plan on imagined hosts, in no time.",
+    "status": "Show where the run stands.",
+    "why": "Say where a host is, and what it waits for.",
+    "hosts": "List the hosts of the run.",
+    "events": "List what has happened.",
+    "pause": "Begin nothing more until `resume`.",
+    "abort": "End the run; what has begun finishes its step.",
+    "retry": "Let a held host try again.",
+    "resolve": "Say what became of a held host.",
+    "retire": "Take a host out of the run.",
+    "lab": "Real SSH hosts on this machine, with faults.",
+}
+"""The commands and their one-line help, known without importing any of them. Each is a module of this package."""
+
+USAGE, DEFECT, INTERRUPTED = 64, 1, 130
+
+
+class Commands(click.Group):
+    """Imports a command when it is called for, and not to list it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's signature
+        if cmd_name not in COMMANDS:
+            return None
+        found = import_module(f"rollout.cli.{cmd_name}").command
+        if not isinstance(found, click.Command):
+            raise TypeError(f"rollout.cli.{cmd_name} has no click command named `command`")
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  click's signature
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], COMMANDS, 1)
+            hint = f" Did you mean {close[0]!r}?" if close else " `rollout --help` lists the commands."
+            ctx.fail(f"there is no command {_harmless(args[0])}.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        click.echo(f"rollout {version('rollout')}")
+        ctx.exit()
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--traceback", is_flag=True, help="Show where in the code an error arose (or ROLLOUT_TRACEBACK=1)."
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version."
+)
+def command(traceback: bool) -> None:
+    """Upgrade the operating system of a fleet of hosts without watching.
+
+    \b
+    Exit codes: 0 done, 1 error, 2 a plan has changes, 3 halted: a person is needed, 4 finished with
+    hosts held, 5 locked by another controller, 6 the plan is stale, 7 approval is missing,
+    8 not now, 64 usage, 65 the plan has mistakes, 130 or 143 stopped safely.
+    """
+    if traceback:
+        os.environ["ROLLOUT_TRACEBACK"] = "1"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; gives the exit code. Every error becomes one message on stderr."""
+    try:
+        code: Any = command.main(args=arguments, prog_name="rollout", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _reader_gone()
+    except Exception as error:  # noqa: BLE001  the edge: whatever it is becomes a message and an exit code
+        return _said(error)
+    return code if isinstance(code, int) else 0
+
+
+def _said(error: Exception) -> int:
+    from rollout.errors import RolloutError
+
+    if os.environ.get("ROLLOUT_TRACEBACK"):
+        from traceback import print_exception
+
+        print_exception(error)
+    if isinstance(error, RolloutError):
+        click.echo(f"rollout: {_harmless(str(error))}", err=True)
+        return error.exit_code
+    sentence = f"{type(error).__name__}: {error}"
+    click.echo(
+        f"rollout: this is a defect in rollout: {_harmless(sentence)}; run again with --traceback: rollout --traceback ...",
+        err=True,
+    )
+    return DEFECT
+
+
+def _harmless(text: str) -> str:
+    """Messages of several lines stay so; nothing else in them acts on the terminal."""
+    from rollout.report.plain import plain
+
+    return "\n".join(plain(line, 10_000) for line in text.split("\n"))
+
+
+def _reader_gone() -> int:
+    """Whoever read our output has closed it (`rollout events | head`): no error, and nothing more to say."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

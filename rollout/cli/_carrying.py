@@ -1,0 +1,103 @@
+"""Carrying a run on: the one path of `apply` and `resume` once a run is in the journal."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rollout.cli import _compiling, _runs
+from rollout.journal import Journal, Owner, RunRow
+from rollout.journal.owner import refuse_unless_dead
+from rollout.model.graph import Graph
+from rollout.model.plan import Plan
+from rollout.model.state import Status
+from rollout.report import changes, ending
+from rollout.report.plain import listed, plain
+
+if TYPE_CHECKING:
+    from rollout.plan.inventory import Inventory
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How a person wants to see the run."""
+
+    as_json: bool = False
+    verbose: bool = False
+    log: Path | None = None
+
+
+def refuse_if_held(row: RunRow) -> None:
+    """Raises Locked before anything slow is done."""
+    if row.owner is not None:
+        refuse_unless_dead(row.id, row.owner, Owner.current(), row.taken_at, row.renewed_at)
+
+
+def carry_on(book: Journal, journal: Path, row: RunRow, plan: Plan, view: View, *, lift: bool) -> int:
+    """Carry on with a run that was begun, if its files are what they were. Gives the exit code. Raises PlanStale, Locked.
+
+    `lift`: a pause of a person, or for a gate that could not find out, ends with it.
+    """
+    refuse_if_held(row)
+    graph = book.graph(row.id)
+    _compiling.refuse_if_changed(row.id, graph, plan)
+    inventory = _compiling.resolve(plan)
+    gone = _gone(book, row, graph, plan, inventory, view)
+    why = _runs.paused(book, row.id)
+    if why and not lift and not view.as_json:
+        click.echo(f"run {row.id} is paused: {plain(why)}; `rollout resume` lifts the pause")
+    said = f"carried on by {_runs.me()}" if why and lift else None
+    return drive(book, journal, row.id, graph, plan, inventory, view, lift=said, gone=gone)
+
+
+def _gone(
+    book: Journal, row: RunRow, graph: Graph, plan: Plan, inventory: "Inventory", view: View
+) -> Mapping[str, str]:
+    """Hosts that have not begun and are not what they were; those that have are frozen as planned."""
+    from rollout.plan.fleet import fleet
+
+    found = changes.hosts(graph, fleet(plan, inventory))
+    waiting = {host.name for host in book.hosts(row.id, Status.WAITING)}
+    gone = {name: because for name, because in found.gone.items() if name in waiting}
+    if not view.as_json:
+        for name, because in gone.items():
+            click.echo(f"{plain(name)} leaves the run: {because}")
+        if found.new:
+            click.echo(
+                f"not touched by this run, for they came after it was planned: {listed(found.new, 20)}"
+            )
+    return gone
+
+
+def drive(
+    book: Journal,
+    journal: Path,
+    run: str,
+    graph: Graph,
+    plan: Plan,
+    inventory: "Inventory",
+    view: View,
+    *,
+    lift: str | None = None,
+    gone: Mapping[str, str] | None = None,
+) -> int:
+    """Hold the run until it ends or stops, and say how it ended."""
+    from rollout.cli import _controller, _screen
+
+    plan_file = Path(plan.file)
+    units = _compiling.state_directory(plan_file) / _controller.UNITS
+    reach = _controller.real(graph, inventory, plan_file, units)
+    screen = _screen.screen(run, graph, as_json=view.as_json, verbose=view.verbose, log=view.log)
+    stop, state = _controller.control(book, run, graph, reach, screen, lift=lift, gone=gone)
+    if not view.as_json:
+        click.echo()
+        click.echo(ending.text(run, graph, state, stop, _runs.options(journal)), nl=False)
+    return stop.exit_code
+
+
+def name_of(plan: Plan, now: float | None = None) -> str:
+    """A run's name: the plan's, and when it was begun (UTC)."""
+    return f"{plan.name}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}"

@@ -1,0 +1,123 @@
+"""From a plan file to a graph, and what lies beside the plan."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rollout.errors import PlanStale, UsageError
+from rollout.model.graph import Graph
+from rollout.model.plan import Plan
+from rollout.report import changes, saved
+from rollout.report.saved import Compiled
+
+if TYPE_CHECKING:
+    from rollout.plan.inventory import Inventory
+
+STATE = ".rollout"
+SHOWN = 20
+"""Changes that a refusal names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a person named: a plan file, or a saved plan and the plan file that it came from."""
+
+    plan_file: Path
+    saved: Compiled | None = None
+
+
+def source(path: Path) -> Source:
+    """Find out what the file is. Raises UsageError when it cannot be read."""
+    try:
+        content = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    found = saved.from_text(content, str(path))
+    return Source(Path(found.plan_file), found) if found else Source(path)
+
+
+def read_plan(plan_file: Path) -> Plan:
+    """The plan, its playbooks' and inventory's places relative to its file."""
+    from rollout.plan import read
+
+    return read(plan_file)
+
+
+def state_directory(plan_file: Path) -> Path:
+    """Where journal, units and caches are; only its owner may look inside."""
+    path = plan_file.absolute().parent / STATE
+    path.mkdir(mode=0o700, exist_ok=True)
+    return path
+
+
+def resolve(plan: Plan) -> "Inventory":
+    """The hosts and their variables, as the user's inventory says now."""
+    from rollout.plan import inventory
+
+    return inventory.resolve(plan, state_directory(Path(plan.file)))
+
+
+def compiled(plan: Plan, found: "Inventory") -> Compiled:
+    """The graph. Raises PlanInvalid."""
+    from rollout.graph import compile_graph
+    from rollout.plan import content
+    from rollout.plan.fleet import fleet
+
+    graph = compile_graph(plan, fleet(plan, found), content.parts(plan))
+    graph = replace(graph, notes=(*graph.notes, *found.notes))
+    return Compiled(graph, str(Path(plan.file).absolute()), saved.amounts(plan), tool())
+
+
+def tool() -> str:
+    """This tool's version."""
+    from importlib.metadata import version
+
+    return version("rollout")
+
+
+def refuse_if_stale(planned: Compiled, now: Compiled) -> None:
+    """Raises PlanStale, with what exactly has changed since the plan was saved."""
+    if planned.graph.digest != now.graph.digest:
+        raise PlanStale(
+            "the saved plan is stale: "
+            + _listed(changes.graphs(planned.graph, now.graph))
+            + "\nplan again, and look at it"
+        )
+
+
+def refuse_if_changed(run: str, begun: Graph, plan: Plan) -> None:
+    """Raises PlanStale when a run would be carried on with other files than it was begun with."""
+    from rollout.plan import content
+
+    said = changes.parts(begun.parts, content.parts(plan))
+    if said:
+        raise PlanStale(
+            f"run {run} was begun with other files: {_listed(said)}\n"
+            f"put them back to carry it on, or give it up and begin a new run: rollout apply {plan.file} --new-run"
+        )
+
+
+def _listed(said: list[str]) -> str:
+    more = [f"and {len(said) - SHOWN} more"] if len(said) > SHOWN else []
+    return "".join(f"\n  {line}" for line in said[:SHOWN] + more)
+
+
+def write_saved(path: Path, plan: Compiled) -> None:
+    """By rename, readable by its owner alone."""
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        with os.fdopen(
+            os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+        ) as file:
+            file.write(saved.to_text(plan))
+        fresh.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+
+
+def graph_of(plan_file: Path) -> tuple[Plan, "Inventory", Compiled]:
+    """All at once, for commands that need nothing in between."""
+    plan = read_plan(plan_file)
+    found = resolve(plan)
+    return plan, found, compiled(plan, found)

@@ -1,0 +1,156 @@
+"""The wiring: a run of the journal, the engine, and everything that it reaches out with."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from rollout import kinds, ssh
+from rollout.cli._screen import Screen
+from rollout.engine import Engine
+from rollout.engine.asking import Asker, ThreadedAsker
+from rollout.engine.inbox import Inbox, Message, StopAsked
+from rollout.engine.steps import Steps
+from rollout.engine.subjects import Connect, Subjects
+from rollout.errors import INTERRUPTED, TERMINATED
+from rollout.journal import Journal, Owner
+from rollout.model.decision import Stop
+from rollout.model.event import Event, Kind
+from rollout.model.graph import Graph
+from rollout.model.seams import Drain, Executor, Gate
+from rollout.model.state import State
+
+if TYPE_CHECKING:
+    from rollout.plan.inventory import Inventory
+
+UNITS = "units"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a controller reaches the world with. `tidy` is called with a run's name when its controller is done."""
+
+    executor: Executor
+    asker: Asker
+    drains: Mapping[str, Drain]
+    variables_of: Callable[[str], Mapping[str, Any]]
+    connect: Connect
+    tidy: Callable[[str], None] = lambda _run: None
+
+    def subjects(self, graph: Graph) -> Subjects:
+        """Hosts as gates and drains are given them."""
+        return Subjects(graph, self.variables_of, self.connect)
+
+    def steps(self) -> Steps:
+        """Carries out steps."""
+        return Steps(self.executor, self.drains)
+
+
+def real(graph: Graph, inventory: "Inventory", plan_file: Path, units: Path) -> Reach:
+    """Ansible, and gates over SSH."""
+    from rollout.executors.ansible import AnsibleExecutor
+
+    executor = AnsibleExecutor(units, inventory.variables, inventory.groups, plan_file.absolute().parent)
+    asker = ThreadedAsker(gates(graph))
+    return Reach(executor, asker, drains(graph), inventory.variables, ssh.connect, executor.prune)
+
+
+def gates(graph: Graph) -> dict[str, Gate]:
+    """The plan's gates, each with its settings. Raises RolloutError for a kind that is not installed here."""
+    found: dict[str, Gate] = {}
+    for rule in graph.gates:
+        kind: Any = kinds.load("gates", rule.kind)
+        found[rule.name] = kind.model_validate(dict(rule.settings))
+    return found
+
+
+def drains(graph: Graph) -> dict[str, Drain]:
+    """The kinds of drains that the chains name."""
+    steps = [step for combo in graph.combos.values() for step in combo.chain]
+    names = {name for step in steps for name in (step.drain, step.reopen) if name}
+    found: dict[str, Drain] = {}
+    for name in sorted(names):
+        kind: Any = kinds.load("drains", name)
+        found[name] = kind()
+    return found
+
+
+class TickingInbox(Inbox):
+    """An inbox that shows the time to a screen whenever the engine waits."""
+
+    def __init__(self, tick: Callable[[float], None]) -> None:
+        super().__init__()
+        self._tick = tick
+
+    def get(self, until: float | None) -> Message | None:
+        self._tick(self.now())
+        return super().get(until)
+
+
+def control(
+    book: Journal,
+    run: str,
+    graph: Graph,
+    reach: Reach,
+    screen: Screen,
+    *,
+    lift: str | None = None,
+    gone: Mapping[str, str] | None = None,
+) -> tuple[Stop, State]:
+    """Carry the run on until it ends or stops. `lift`: why a pause is lifted first. Raises Locked, LeaseLost, JournalError."""
+    lease = book.claim(run, Owner.current())
+    if lift is not None:
+        book.request(run, Event(Kind.CONTINUED, lift))
+    inbox = TickingInbox(screen.tick)
+    engine = Engine(
+        book,
+        lease,
+        graph,
+        reach.steps(),
+        reach.asker,
+        reach.subjects(graph),
+        inbox,
+        listener=screen.tell,
+        gone=gone,
+    )
+    with screen, stopping(inbox):
+        stop = engine.run()
+    reach.tidy(run)
+    return stop, engine.state
+
+
+@contextmanager
+def stopping(inbox: Inbox) -> Iterator[None]:
+    """The first signal asks for a safe stop; the second ends this process at once. Units live on by themselves."""
+    asked: list[int] = []
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        code = INTERRUPTED if number == signal.SIGINT else TERMINATED
+        if asked:
+            _say("stopped at once; what runs on hosts goes on, and `rollout resume` finds it\n")
+            os._exit(code)
+        asked.append(number)
+        _say("stopping safely: the steps in flight end first; once more stops at once\n")
+        inbox.post(StopAsked(code, f"stopped safely by {signal.Signals(number).name}"))
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _say(text: str) -> None:
+    """Straight to the descriptor: a signal may come in the middle of a print. A terminal gets its cursor back."""
+    cursor = "\x1b[?25h" if sys.stderr.isatty() else ""
+    try:
+        os.write(2, f"\n{cursor}rollout: {text}".encode())
+    except OSError:
+        return

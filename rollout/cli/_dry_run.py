@@ -1,0 +1,104 @@
+"""`apply --dry-run`: the questions that change nothing, asked of every host. Nothing of it is in the journal."""
+
+from functools import partial
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import click
+
+from rollout.cli import _compiling, _controller
+from rollout.engine.inbox import Answered, Inbox
+from rollout.model.decision import Ask
+from rollout.model.graph import Graph
+from rollout.model.plan import Step
+from rollout.model.seams import Answer, Ending, Order, Outcome
+from rollout.report.plain import counted, plain
+
+if TYPE_CHECKING:
+    from rollout.plan.inventory import Inventory
+
+PRECHECK = "precheck"
+RUN = "dry-run"
+
+
+def ask(graph: Graph, inventory: "Inventory", plan_file: Path) -> int:
+    """Ask the gates `before run`, then run the precheck step; gives 0, or 1 when a host would not be begun."""
+    with TemporaryDirectory(dir=_compiling.state_directory(plan_file), prefix="dry-run-") as units:
+        reach = _controller.real(graph, inventory, plan_file, Path(units))
+        failing = {**gates(graph, reach), **prechecks(graph, reach)}
+        reach.executor.close()
+    for host, because in failing.items():
+        click.echo(f"{plain(host)} would not be upgraded: {plain(because)}")
+    asked = "nothing was changed, and the journal was not written"
+    if failing:
+        click.echo(f"dry run: {len(failing)} of {counted(len(graph.nodes), 'host')} would fail; {asked}")
+        return 1
+    click.echo(f"dry run: {counted(len(graph.nodes), 'host')}, nothing in the way; {asked}")
+    return 0
+
+
+def gates(graph: Graph, reach: _controller.Reach) -> dict[str, str]:
+    """Host -> why a gate `before run` does not pass."""
+    rules = graph.gates_at.get(("before", "run"), ())
+    if not rules:
+        click.echo("gates before run: the plan has none")
+        return {}
+    inbox, subjects, numbers = Inbox(), reach.subjects(graph), count(1)
+    open_questions: dict[int, Ask] = {}
+    for rule in rules:
+        for host in graph.nodes:
+            question = next(numbers)
+            open_questions[question] = Ask(host, rule, "before run", False, "dry run")
+            reach.asker.ask(
+                open_questions[question], subjects.of(host, {}, inbox.now()), question, inbox.post
+            )
+    failing: dict[str, str] = {}
+    while open_questions:
+        message = inbox.get(None)
+        asked = open_questions.pop(message.question, None) if isinstance(message, Answered) else None
+        if asked and isinstance(message, Answered) and message.verdict.value is not Answer.PASS:
+            failing[asked.host] = (
+                f"gate {asked.gate.name}: {message.verdict.value}, {message.verdict.because}"
+            )
+    click.echo(
+        f"gates before run: {len(graph.nodes) - len(failing)} of {counted(len(graph.nodes), 'host')} pass"
+    )
+    return failing
+
+
+def _precheck(graph: Graph, combo: str) -> Step | None:
+    first = graph.combos[combo].chain[0]
+    return first if first.name == PRECHECK and not first.needs_slot and not first.reopen else None
+
+
+def prechecks(graph: Graph, reach: _controller.Reach) -> dict[str, str]:
+    """Host -> why its precheck fails. Run only where it is the chain's first step and disrupts nothing."""
+    waiting = [(node.name, step) for node in graph.nodes.values() if (step := _precheck(graph, node.combo))]
+    if not waiting:
+        click.echo("precheck: no chain begins with a step of that name, so none was run")
+        return {}
+    total, inbox, steps, subjects = len(waiting), Inbox(), reach.steps(), reach.subjects(graph)
+    failing: dict[str, str] = {}
+    in_flight = 0
+    while waiting or in_flight:
+        while waiting and in_flight < graph.controller:
+            host, step = waiting.pop()
+            order = Order(RUN, host, step, 1, 0, variables=_variables(graph, host))
+            steps.run(order, partial(subjects.of, host, {}, inbox.now()), inbox.post)
+            in_flight += 1
+        message = inbox.get(None)
+        if isinstance(message, Outcome):
+            in_flight -= 1
+            if message.ending is not Ending.DONE:
+                failing[message.host] = f"{PRECHECK}: {message.ending}, {message.because}"
+    click.echo(f"precheck: {total - len(failing)} of {counted(total, 'host')} pass")
+    return failing
+
+
+def _variables(graph: Graph, host: str) -> dict[str, object]:
+    """As the engine gives them."""
+    combo = graph.chain_of(host)
+    target = {factor: list(globs) for factor, globs in combo.to.items()}
+    return {"rollout_target": target, "rollout_combo": combo.name}

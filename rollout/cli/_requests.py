@@ -1,0 +1,71 @@
+"""What a person asks of a run: an event of its own kind, who asked and why in its words."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from rollout.cli import _hosts, _runs
+from rollout.errors import UsageError
+from rollout.journal import HostRow, Journal, RunRow
+from rollout.model.event import Event, Kind
+from rollout.model.state import Status
+from rollout.report.plain import plain
+
+
+def of_run(journal: Path | None, run: str | None, kind: Kind, reason: str, then: str) -> None:
+    """Append a request about the run; `then` says what comes of it once a controller has read it."""
+    with _runs.existing(journal) as book:
+        row = book.run(run)
+        if _runs.aborted(book, row.id):
+            raise UsageError(f"run {row.id} was aborted already: {_runs.aborted(book, row.id)}")
+        if _runs.is_finished(book, row):
+            raise UsageError(f"run {row.id} is over: {row.ended.because if row.ended else ''}")
+        book.request(row.id, Event(kind, _because(reason)))
+        click.echo(f"run {plain(row.id)}: {then}. {_when(row, _runs.options(_runs.where(journal)))}")
+
+
+def of_host(
+    journal: Path | None,
+    run: str | None,
+    host: str,
+    event: Event,
+    check: Callable[[Journal, RunRow, HostRow], None],
+    then: str,
+) -> None:
+    """Append a request about a host, once `check` has found that it fits; the event holds the bare reason."""
+    with _runs.existing(journal) as book:
+        row = book.run(run)
+        stopped = _runs.aborted(book, row.id)
+        if stopped and event.kind is not Kind.RETIRED:
+            raise UsageError(f"run {row.id} was aborted: {stopped}; `rollout apply` begins a new one")
+        check(book, row, _hosts.row(book, row.id, host))
+        book.request(row.id, Event(event.kind, _because(event.because), host, data=event.data))
+        click.echo(f"{plain(host)}: {then}. {_when(row, _runs.options(_runs.where(journal)))}")
+
+
+def must_be_held(_book: Journal, _run: RunRow, host: HostRow) -> None:
+    """Raises UsageError for a host that is not held."""
+    if host.status is not Status.HELD:
+        raise UsageError(
+            f"{plain(host.name)} is not held: it is {host.status}{_in(host)}; only a held host can be released"
+        )
+
+
+def _in(host: HostRow) -> str:
+    return f" in step {host.step}" if host.step else f" ({plain(host.because)})" if host.because else ""
+
+
+def _because(reason: str) -> str:
+    if not reason.strip():
+        raise UsageError("--reason must say something: it is all that the next reader has")
+    return f"{reason.strip()} ({_runs.me()})"
+
+
+def _when(row: RunRow, options: str) -> str:
+    life = _runs.life(row)
+    if life == "alive":
+        return "The controller that holds the run reads it within a second or two."
+    if life == "unknown":
+        return "A controller holds the run, and reads it if it lives."
+    return f"No controller holds the run: `rollout resume{options}` carries it on."

@@ -1,0 +1,118 @@
+"""Finds the journal and a run in it; what a run's rows say, without its hosts' whole state."""
+
+import os
+import time
+from pathlib import Path
+from shlex import quote
+
+from rollout import journal
+from rollout.errors import JournalError, UsageError
+from rollout.journal import Journal, Owner, RunRow
+from rollout.model.event import REQUESTS, Event, Kind
+from rollout.model.state import Status
+from rollout.report.standing import Held, Holder, Standing
+
+FILE = Path(".rollout") / "journal.sqlite3"
+FINISHED = (0, 4)
+"""Exit codes after which nothing is left to do, unless a person asks for something."""
+
+
+def where(given: Path | None, beside: Path | None = None) -> Path:
+    """The journal's path: as given, or the default beside a plan file, or in the current directory."""
+    return given or (beside.parent if beside else Path()) / FILE
+
+
+def existing(given: Path | None) -> Journal:
+    """The journal, for reading or a request. Raises JournalError when there is none."""
+    path = where(given)
+    if not path.is_file():
+        raise JournalError(
+            f"there is no journal at {path}: run this in the plan's folder, or give --journal (nothing was applied yet?)"
+        )
+    return journal.open(str(path))
+
+
+def options(path: Path) -> str:
+    """What a command typed here needs to find the journal: nothing, or ` --journal X`."""
+    named = os.environ.get("ROLLOUT_JOURNAL")
+    found = {Path(FILE).resolve(), *([Path(named).resolve()] if named else [])}
+    return "" if path.resolve() in found else f" --journal {quote(str(path))}"
+
+
+def me() -> str:
+    """Who asks: user@machine."""
+    owner = Owner.current()
+    return f"{owner.user}@{owner.machine}"
+
+
+def life(row: RunRow) -> str | None:
+    """alive, dead or unknown; None when nobody holds the run."""
+    return None if row.owner is None else str(row.owner.life(Owner.current()))
+
+
+def unread(book: Journal, run: str) -> list[Event]:
+    """Requests that no controller has folded yet."""
+    return [event for event in book.events(run, after=book.state(run).seq) if event.kind in REQUESTS]
+
+
+def paused(book: Journal, run: str) -> str | None:
+    """Why the run is paused, requests that nobody has read yet included."""
+    found = book.state(run).paused
+    for event in unread(book, run):
+        if event.kind is Kind.PAUSED:
+            found = event.because
+        elif event.kind is Kind.CONTINUED:
+            found = None
+    return found
+
+
+def aborted(book: Journal, run: str) -> str | None:
+    """Why the run was aborted, requests that nobody has read yet included."""
+    asked = [event.because for event in unread(book, run) if event.kind is Kind.ABORTED]
+    return book.state(run).aborted or (asked[0] if asked else None)
+
+
+def is_finished(book: Journal, row: RunRow) -> bool:
+    """Whether nothing is left to carry on with: it ended, or was aborted, and nobody has asked for anything since."""
+    if row.owner is not None:
+        return False
+    if aborted(book, row.id):
+        return True
+    return row.ended is not None and row.ended.exit_code in FINISHED and not unread(book, row.id)
+
+
+def newest(book: Journal, plan: str | None, run: str | None = None) -> RunRow | None:
+    """The newest run of a plan; or the run of that name, which must be one of that plan. None if there is none."""
+    for row in book.runs():
+        if run in {None, row.id} and plan in {None, row.plan}:
+            return row
+        if run == row.id:
+            raise UsageError(f"run {run!r} is of plan {row.plan!r}, not of {plan!r}")
+    return None
+
+
+def standing(book: Journal, row: RunRow) -> Standing:
+    """What `status` shows. Cheap at any fleet size: rows are counted by the journal."""
+    state = book.state(row.id)
+    holder = None
+    if row.owner is not None:
+        who = f"{row.owner.user} on {row.owner.machine} (pid {row.owner.pid})"
+        holder = Holder(who, row.taken_at, row.renewed_at, str(life(row)))
+    held = [Held(h.name, h.step, h.since, h.because) for h in book.hosts(row.id, Status.HELD)]
+    return Standing(
+        run=row.id,
+        plan=row.plan,
+        digest=row.digest,
+        plan_file=row.plan_file,
+        created_at=row.created_at,
+        created_by=row.created_by,
+        now=time.time(),
+        holder=holder,
+        ended=(row.ended.exit_code, row.ended.because, row.ended.at) if row.ended else None,
+        paused=state.paused,
+        aborted=state.aborted,
+        tripped=state.tripped,
+        counts=book.summary(row.id),
+        held=sorted(held, key=lambda host: host.since),
+        asked=unread(book, row.id),
+    )

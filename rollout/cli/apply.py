@@ -1,0 +1,152 @@
+"""`rollout apply`."""
+
+import re
+import sys
+from pathlib import Path
+
+import click
+
+from rollout import journal as journals
+from rollout.cli import _carrying, _compiling, _options, _runs
+from rollout.cli._compiling import Source
+from rollout.errors import ApprovalMissing, PlanStale, UsageError
+from rollout.journal import Journal, RunRow
+from rollout.model.event import Event, Kind
+from rollout.model.plan import Plan
+from rollout.report import plans
+from rollout.report.saved import Compiled
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@click.command()
+@click.argument("plan", metavar="PLAN|SAVED", type=click.Path(path_type=Path))
+@click.option(
+    "--dry-run", is_flag=True, help="Plan, gates before the run and the precheck step; changes nothing."
+)
+@click.option("--yes", is_flag=True, help="Approve the plan without being asked.")
+@click.option("--new-run", is_flag=True, help="Give up an unfinished run of this plan and begin a new one.")
+@_options.journal
+@click.option("--run", metavar="NAME", help="The name of the run.  [default: the plan's name and the time]")
+@_options.as_json
+@_options.verbose
+@_options.log
+def command(
+    plan: Path,
+    dry_run: bool,
+    yes: bool,
+    new_run: bool,
+    journal: Path | None,
+    run: str | None,
+    as_json: bool,
+    verbose: bool,
+    log: Path | None,
+) -> int:
+    """Carry out a plan, or carry on with the run of it.
+
+    Shows the plan and asks first. A saved plan is refused when anything that it was made of has changed.
+    """
+    if run is not None and not NAME.fullmatch(run):
+        raise UsageError(
+            "--run takes letters, digits, dot, dash and underscore, at most 100, a letter or digit first"
+        )
+    source = _compiling.source(plan)
+    read = _compiling.read_plan(source.plan_file)
+    view = _carrying.View(as_json, verbose, log)
+    if dry_run:
+        return _dry_run(source, read)
+    path = _runs.where(journal, source.plan_file)
+    _compiling.state_directory(source.plan_file)
+    with journals.open(str(path)) as book:
+        row = _runs.newest(book, read.name, run)
+        if row is not None and not _runs.is_finished(book, row):
+            if not new_run:
+                return _carry_on(book, path, row, source, read, view)
+            _carrying.refuse_if_held(row)
+        elif row is not None and row.id == run:
+            raise UsageError(
+                f"run {run} is over: {row.ended.because if row.ended else 'it was aborted'}; take another name"
+            )
+        return _begin(book, path, row if new_run else None, source, read, view, yes=yes, run=run)
+
+
+def _dry_run(source: Source, plan: Plan) -> int:
+    from rollout.cli import _dry_run as dry
+
+    inventory = _compiling.resolve(plan)
+    now = _compiling.compiled(plan, inventory)
+    if source.saved is not None:
+        _compiling.refuse_if_stale(source.saved, now)
+    click.echo(plans.text(now))
+    return dry.ask(now.graph, inventory, source.plan_file)
+
+
+def _carry_on(
+    book: Journal, path: Path, row: RunRow, source: Source, plan: Plan, view: _carrying.View
+) -> int:
+    if source.saved is not None and source.saved.graph.digest != row.digest:
+        raise PlanStale(
+            f"run {row.id} of this plan is not finished, and it was begun from another compilation (digest {row.digest[:12]}): "
+            "carry it on with `rollout resume`, or give it up with --new-run"
+        )
+    _carrying.refuse_if_held(row)
+    if not view.as_json:
+        click.echo(f"run {row.id} is not finished: carrying it on")
+    return _carrying.carry_on(book, path, row, plan, view, lift=False)
+
+
+def _begin(
+    book: Journal,
+    path: Path,
+    given_up: RunRow | None,
+    source: Source,
+    plan: Plan,
+    view: _carrying.View,
+    *,
+    yes: bool,
+    run: str | None,
+) -> int:
+    inventory = _compiling.resolve(plan)
+    now = _compiling.compiled(plan, inventory)
+    if source.saved is not None:
+        _compiling.refuse_if_stale(source.saved, now)
+    _show(now, view)
+    if not now.graph.nodes:
+        click.echo("nothing to do: no host is in a wave", err=view.as_json)
+        return 0
+    _approve(yes)
+    if given_up is not None and not _runs.is_finished(book, given_up):
+        book.request(given_up.id, Event(Kind.ABORTED, f"given up for a new run ({_runs.me()})"))
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    name = run or _free_name(book, plan)
+    book.create(name, now.graph, plan_file=now.plan_file, created_by=_runs.me())
+    if not view.as_json:
+        click.echo(f"run {name} begins; its journal is {path}")
+    return _carrying.drive(book, path, name, now.graph, plan, inventory, view)
+
+
+def _show(compiled: Compiled, view: _carrying.View) -> None:
+    if not view.as_json:
+        click.echo(plans.text(compiled))
+        return
+    for line in plans.json_lines(compiled):
+        click.echo(line)
+
+
+def _approve(yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise ApprovalMissing(
+            "nobody is there to approve the plan: look at it with `rollout plan`, then apply with --yes"
+        )
+    if not click.confirm("Apply this plan?", default=False):
+        raise ApprovalMissing("not approved; nothing was changed")
+
+
+def _free_name(book: Journal, plan: Plan) -> str:
+    """Two runs that begin in the same second are told apart."""
+    name, taken = _carrying.name_of(plan), {row.id for row in book.runs()}
+    return next(
+        free for free in (name, *(f"{name}-{number}" for number in range(2, 1000))) if free not in taken
+    )

@@ -1,0 +1,42 @@
+"""`rollout events`."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from rollout.cli import _hosts, _options, _runs
+from rollout.journal import Journal
+from rollout.model.event import Event
+from rollout.report import events
+
+POLL = 1.0
+
+
+@click.command()
+@click.option("--host", help="Only of this host.")
+@click.option("--follow", is_flag=True, help="Go on with what happens from now on, until Ctrl-C.")
+@_options.journal
+@_options.run
+@_options.as_json
+def command(host: str | None, follow: bool, journal: Path | None, run: str | None, as_json: bool) -> None:
+    """List what has happened.
+
+    One line for each event: when, which host, what, and why. Times are UTC.
+    """
+    with _runs.existing(journal) as book:
+        name = book.run(run).id
+        if host is not None:
+            _hosts.row(book, name, host)
+        for event in _followed(book, name, host) if follow else book.events(name, host=host):
+            click.echo(events.as_json(event) if as_json else events.line(event))
+
+
+def _followed(book: Journal, run: str, host: str | None) -> Iterator[Event]:
+    seen = 0
+    while True:
+        for event in book.events(run, after=seen, host=host):
+            seen = event.seq
+            yield event
+        time.sleep(POLL)

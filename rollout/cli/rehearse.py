@@ -1,0 +1,102 @@
+"""`rollout rehearse`."""
+
+import time
+from pathlib import Path
+
+import click
+
+from rollout.cli import _compiling, _options
+from rollout.engine import Engine
+from rollout.engine.asking import InlineAsker
+from rollout.engine.inbox import VirtualInbox
+from rollout.engine.steps import Steps
+from rollout.engine.subjects import Subjects
+from rollout.errors import SshError, UsageError
+from rollout.executors.rehearsal import Fault, Rehearsal, RehearsedGate, World
+from rollout.journal import Owner
+from rollout.journal.memory import MemoryJournal
+from rollout.model.graph import Graph
+from rollout.model.seams import Connection, Ending
+from rollout.report import ending, events
+from rollout.report.plain import plain, spoken
+
+RUN = "rehearsal"
+FOR_EVER = 1_000_000
+
+
+@click.command()
+@_options.plan
+@click.option(
+    "--fail", metavar="HOST:STEP", multiple=True, help="That step fails on that host whenever it is begun."
+)
+@click.option(
+    "--lose", metavar="HOST:STEP", multiple=True, help="The host is unreachable in that step, for ever."
+)
+@click.option("--unhealthy", metavar="HOST", multiple=True, help="Every gate fails about that host.")
+@_options.verbose
+@_options.as_json
+def command(
+    plan: Path,
+    fail: tuple[str, ...],
+    lose: tuple[str, ...],
+    unhealthy: tuple[str, ...],
+    verbose: bool,
+    as_json: bool,
+) -> int:
+    """Carry out a plan on imagined hosts, in no time.
+
+    The same loop and the same policy as `apply`, with every step as long as its `expect`; no host is reached.
+    """
+    graph = _compiling.graph_of(plan)[2].graph
+    faults = {
+        **{_of(graph, word): Fault(Ending.FAILED, FOR_EVER, "the rehearsal lets it fail") for word in fail},
+        **{
+            _of(graph, word): Fault(Ending.UNREACHABLE, FOR_EVER, "the rehearsal cuts its link")
+            for word in lose
+        },
+    }
+    inbox = VirtualInbox(begun := time.time())
+    world = World(inbox.now, faults=faults, unhealthy=frozenset(_host(graph, name) for name in unhealthy))
+    engine = _engine(graph, world, inbox, quiet=not (verbose or as_json), as_json=as_json)
+    stop = engine.run()
+    if not as_json:
+        click.echo(ending.text(RUN, graph, engine.state, stop), nl=False)
+        click.echo(f"rehearsed time: {spoken(inbox.now() - begun)}; no host was reached")
+    return stop.exit_code
+
+
+def _engine(graph: Graph, world: World, inbox: VirtualInbox, *, quiet: bool, as_json: bool) -> Engine:
+    book = MemoryJournal(inbox.now)
+    book.create(RUN, graph, plan_file="", created_by="")
+    show = events.as_json if as_json else events.line
+    return Engine(
+        book,
+        book.claim(RUN, Owner.current()),
+        graph,
+        Steps(Rehearsal(world), {}),
+        InlineAsker({rule.name: RehearsedGate(world) for rule in graph.gates}),
+        Subjects(graph, lambda _host: {}, _unreachable),
+        inbox,
+        listener=lambda event, _state: None if quiet else click.echo(show(event)),
+        poll=None,
+    )
+
+
+def _of(graph: Graph, word: str) -> tuple[str, str]:
+    """HOST:STEP; names of hosts may hold colons, those of steps cannot."""
+    host, _, step = word.rpartition(":")
+    combo = graph.chain_of(_host(graph, host))
+    if combo.step(step) is None:
+        names = ", ".join(link.name for link in combo.chain)
+        raise UsageError(f"{plain(word)!r}: combo {combo.name} has no step {plain(step)!r}; it has {names}")
+    return host, step
+
+
+def _host(graph: Graph, name: str) -> str:
+    if name not in graph.nodes:
+        raise UsageError(f"the plan upgrades no host {plain(name)!r}")
+    return name
+
+
+def _unreachable(host: str, _variables: object) -> Connection:
+    raise SshError(f"{host} is only imagined")

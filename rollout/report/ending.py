@@ -1,0 +1,85 @@
+"""What a controller leaves behind: what happened, what is held and why, and what a person does next."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from rollout.model.decision import Stop
+from rollout.model.graph import Graph
+from rollout.model.state import HostState, State, Status
+from rollout.report.plain import counted, listed, plain, stamp
+from rollout.report.standing import HELD_SHOWN, others, release
+
+_SAID = {
+    Status.VERIFIED: "verified",
+    Status.HELD: "held",
+    Status.RETIRED: "retired",
+    Status.GONE: "gone from the inventory",
+    Status.RUNNING: "under way",
+    Status.SOAKING: "soaking",
+    Status.WAITING: "not begun",
+}
+
+
+def text(run: str, graph: Graph, state: State, stop: Stop, options: str = "") -> str:
+    """The report at the end; `options` are what commands need to find the journal."""
+    lines = [f"run {plain(run)}: {plain(stop.because, 2000)} (exit code {stop.exit_code})"]
+    lines += [f"  {line}" for line in combos(graph, state)]
+    held = [host for host in state.hosts.values() if host.status is Status.HELD]
+    stuck = [state.hosts[name] for name in state.stuck]
+    if held:
+        lines += ["", "held, and in need of a person", *_held(graph, state, held, options)]
+    if stuck:
+        lines += ["", "a gate could not find out; once its cause is mended, `rollout resume` asks it again"]
+        lines += [f"  {plain(host.name)}: {plain(host.because)}" for host in stuck[:HELD_SHOWN]]
+    closed = still_closed(state) if state.run.aborted else []
+    if closed:
+        lines += ["", f"not verified, so they stay closed to guests: {listed(closed, 1000)}"]
+    if not state.run.aborted and stop.exit_code:
+        lines += ["", f"then: rollout resume{options}"]
+    return "\n".join(lines) + "\n"
+
+
+def combos(graph: Graph, state: State) -> Iterator[str]:
+    """One line for each combo: how many of its hosts are where, and what stopped it."""
+    for combo, waves in graph.waves_of.items():
+        counts: Counter[Status] = Counter()
+        for wave in waves:
+            counts.update(state.statuses[wave.id])
+        if not waves:
+            continue
+        said = ", ".join(f"{counts[status]} {word}" for status, word in _SAID.items() if counts[status])
+        why = state.run.tripped.get(combo)
+        yield f"{combo}: {said} of {counted(counts.total(), 'host')}{f'; {plain(why)}' if why else ''}"
+    if "" in state.run.tripped:
+        yield plain(state.run.tripped[""])
+
+
+def still_closed(state: State) -> list[str]:
+    """Hosts whose upgrade was begun and which were not verified."""
+    begun = {Status.RUNNING, Status.SOAKING, Status.HELD}
+    return [host.name for host in state.hosts.values() if host.status in begun and _disrupted(state, host)]
+
+
+def _disrupted(state: State, host: HostState) -> bool:
+    combo = state.combo_of(host.name)
+    return host.slot or (host.passed is not None and combo.holds_slot(host.passed))
+
+
+def _held(graph: Graph, state: State, held: list[HostState], options: str) -> Iterator[str]:
+    fillers: Counter[str] = Counter(
+        slot for host in held if host.slot for slot in graph.nodes[host.name].slots
+    )
+    for host in sorted(held, key=lambda host: host.since)[:HELD_SHOWN]:
+        yield f"  {plain(host.name)}, since {stamp(host.since)}: {plain(host.because)}"
+        if host.slot:
+            slots = [
+                f"{plain(slot)} ({fillers[slot]} of {graph.caps[slot]} held)"
+                for slot in graph.nodes[host.name].slots
+            ]
+            yield f"    keeps its place in {', '.join(slots)}"
+        else:
+            yield "    was not disrupted: it takes no place in the limits"
+        yield f"    release: {release(host.name, options)}"
+    if len(held) > HELD_SHOWN:
+        yield f"  and {counted(len(held) - HELD_SHOWN, 'host')} more: rollout hosts{options} --status held"
+    yield f"  {others(options)}"

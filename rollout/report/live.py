@@ -1,0 +1,79 @@
+"""The live status on a terminal: a few frames a second at most, drawn in the controller's own thread."""
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from rollout.model.event import Event
+from rollout.model.graph import Graph
+from rollout.model.state import State, Status
+from rollout.report.ending import combos
+from rollout.report.events import line
+from rollout.report.plain import counted, plain, spoken
+
+FRAME = 0.25
+"""Seconds between two frames."""
+
+LAST = 8
+"""Events shown below the table."""
+
+ACTIVE = 12
+"""Hosts under way that are named."""
+
+
+class LiveStatus:
+    """Draws the run. `tell` after each event, `tick` now and then; both draw only when a frame is due."""
+
+    def __init__(self, run: str, graph: Graph, console: Console | None = None) -> None:
+        self._run, self._graph = run, graph
+        self._live = Live(console=console or Console(stderr=False), auto_refresh=False)
+        self._drawn = 0.0
+        self._lines: list[str] = []
+        self._state: State | None = None
+
+    def __enter__(self) -> "LiveStatus":
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._state is not None:
+            self._draw(self._state, self._drawn)
+        self._live.__exit__(None, None, None)
+
+    def tell(self, event: Event, state: State) -> None:
+        """An event was written."""
+        self._state = state
+        self._lines = [*self._lines[1 - LAST :], line(event)]
+        self.tick(event.at)
+
+    def tick(self, now: float) -> None:
+        """Time has passed; seconds since the epoch."""
+        if self._state is not None and now - self._drawn >= FRAME:
+            self._draw(self._state, now)
+
+    def _draw(self, state: State, now: float) -> None:
+        self._drawn = now
+        self._live.update(
+            Group(
+                Text(f"run {plain(self._run)}: {counted(len(state.open), 'step')} in flight", style="bold"),
+                *(Text(f"  {said}") for said in combos(self._graph, state)),
+                _hosts(state, now),
+                *(Text(said, style="dim", no_wrap=True, overflow="ellipsis") for said in self._lines),
+            ),
+            refresh=True,
+        )
+
+
+def _hosts(state: State, now: float) -> Table:
+    """Those under way, the longest first. Cells are Text: nothing in them is markup."""
+    table = Table(box=None, padding=(0, 2), show_header=False)
+    active = [state.hosts[name] for name in (*state.open, *state.asking)]
+    for host in sorted(active, key=lambda host: host.since)[:ACTIVE]:
+        doing = host.step if host.open else "asked by a gate"
+        table.add_row(Text(plain(host.name)), Text(str(doing)), Text(spoken(now - host.since)))
+    soaking = sum(counts[Status.SOAKING] for counts in state.statuses.values())
+    rest = max(0, len(active) - ACTIVE)
+    if rest or soaking:
+        table.add_row(Text(f"{rest} more, {soaking} soaking" if rest else f"{soaking} soaking"))
+    return table

@@ -1,0 +1,174 @@
+"""A compiled plan as text, and as lines of JSON."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+
+from rollout.model.graph import Combo, Graph, Need, Wave
+from rollout.model.plan import Step
+from rollout.model.slots import FLEET
+from rollout.report.estimate import bound, seconds_of_run, seconds_of_wave
+from rollout.report.plain import counted, listed, plain, spoken, table
+from rollout.report.saved import Compiled
+
+CANARIES_SHOWN = 20
+
+
+def text(compiled: Compiled) -> str:
+    """Everything that `rollout plan` says."""
+    graph = compiled.graph
+    counts = Counter(untouched.word for untouched in graph.untouched)
+    head = [
+        f"plan {plain(graph.plan)}, digest {graph.digest[:12]}",
+        f"{counted(len(graph.nodes), 'host')} in {counted(sum(1 for c in graph.combos.values() if c.hosts), 'combo')} to upgrade, "
+        f"{counts['current']} already there, {counts['excluded']} excluded",
+    ]
+    if graph.nodes:
+        head.append(
+            f"expected to take about {spoken(seconds_of_run(graph))}, if nothing fails and steps take as long as `expect` says"
+        )
+    sections = [head]
+    sections += [_combo(graph, combo) for combo in graph.combos.values() if combo.hosts]
+    sections += [_gates(graph), _limits(compiled), _failures(graph), _notes(graph), _untouched(graph)]
+    return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
+
+
+def _combo(graph: Graph, combo: Combo) -> list[str]:
+    target = ", ".join(f"{plain(factor)} {plain(' or '.join(globs))}" for factor, globs in combo.to.items())
+    waves = graph.waves_of[combo.name]
+    lines = [f"combo {combo.name}: {counted(combo.hosts, 'host')} to {target or 'the same factors'}"]
+    if combo.current:
+        lines[0] += f" ({combo.current} already there)"
+    lines.append(f"  steps: {', '.join(_step(step) for step in combo.chain)}")
+    slot = combo.first_disruptive
+    lines.append(
+        f"  a host takes its slot at {slot}, and keeps it until it is proven healthy"
+        if slot
+        else "  no step disrupts a host: it takes no slot"
+    )
+    if combo.guests_ignored is not None:
+        lines.append(f"  guests are no obstacle here: {plain(combo.guests_ignored)}")
+    lines += table([_wave(graph, wave) for wave in waves])
+    canaries = sum(len(wave.hosts) for wave in waves if wave.canary)
+    lines.append(
+        f"  {counted(canaries, 'healthy canary', 'healthy canaries')} would show, at 95 %, that fewer than {bound(canaries):.0%} of such hosts fail"
+    )
+    lines.append(f"  expected: {spoken(sum(seconds_of_wave(graph, wave) for wave in waves))}")
+    return lines
+
+
+def _step(step: Step) -> str:
+    words = [
+        word
+        for word, is_so in (("once", step.once), ("disruptive", step.disruptive and not step.once))
+        if is_so
+    ]
+    words += [f"drain {step.drain}"] if step.drain else []
+    words += [f"reopen {step.reopen}"] if step.reopen else []
+    return step.name + (f" ({', '.join(words)})" if words else "")
+
+
+def _wave(graph: Graph, wave: Wave) -> list[str]:
+    names = listed(wave.hosts, CANARIES_SHOWN if wave.canary else 3)
+    needs = " and ".join(_need(need) for need in wave.needs) or "first"
+    kind = "canary" if wave.canary else "ramp"
+    if wave.canary and len(wave.hosts) > 1:
+        kind = "canaries"
+    return [wave.id, kind, counted(len(wave.hosts), "host"), needs, f"soak {spoken(wave.soak)}", names]
+
+
+def _need(need: Need) -> str:
+    return f"after {need.wave}" if need.wave is not None else f"after {need.share:.0%} of {need.combo}"
+
+
+def _gates(graph: Graph) -> list[str]:
+    rows = [[gate.name, f"({gate.kind})", str(gate.when)] for gate in graph.gates]
+    return (
+        ["gates", *table(rows)] if rows else ["gates: none; a step that ends well is all the proof there is"]
+    )
+
+
+def _limits(compiled: Compiled) -> list[str]:
+    graph, rows = compiled.graph, []
+    rows.append(
+        ["at once", f"{counted(graph.caps[FLEET], 'host')} (at_once: {compiled.amounts.get('', '?')})"]
+    )
+    domains: dict[str, list[tuple[str, int]]] = {}
+    for slot, cap in graph.caps.items():
+        if slot != FLEET:
+            factor, _, value = slot.partition("=")
+            domains.setdefault(factor, []).append((value, cap))
+    for factor, values in domains.items():
+        caps = sorted({cap for _, cap in values})
+        each = (
+            counted(caps[0], "host") + " each of " + listed((value for value, _ in values), 8)
+            if len(caps) == 1
+            else listed((f"{value}: {cap}" for value, cap in values), 8)
+        )
+        rows.append(
+            [f"per {plain(factor)}", f"{each} (per {plain(factor)}: {compiled.amounts.get(factor, '?')})"]
+        )
+    rows.append(["controller", counted(graph.controller, "Ansible process", "Ansible processes")])
+    return ["limits", *table(rows)]
+
+
+def _failures(graph: Graph) -> list[str]:
+    run = "any number" if graph.tolerated_run >= len(graph.nodes) else str(graph.tolerated_run)
+    return [
+        f"failures tolerated: {graph.tolerated_canary} among a combo's canaries, {graph.tolerated_combo} among its other hosts, {run} in the run"
+    ]
+
+
+def _notes(graph: Graph) -> list[str]:
+    return ["defaults used, and notes", *(f"  {plain(note)}" for note in graph.notes)] if graph.notes else []
+
+
+def _untouched(graph: Graph) -> list[str]:
+    groups: dict[tuple[str, str], list[str]] = {}
+    for untouched in graph.untouched:
+        groups.setdefault((untouched.word, untouched.because), []).append(untouched.host)
+    if not groups:
+        return ["every selected host is in a wave"]
+    return ["not touched"] + [
+        f"  {counted(len(names), 'host')} {word}: {plain(because)}: {listed(names, 10)}"
+        for (word, because), names in groups.items()
+    ]
+
+
+def json_lines(compiled: Compiled) -> Iterator[str]:
+    """The plan, then each wave, then each host that is not touched."""
+    graph = compiled.graph
+    yield json.dumps(
+        {
+            "type": "plan",
+            "plan": graph.plan,
+            "plan_file": compiled.plan_file,
+            "digest": graph.digest,
+            "hosts": len(graph.nodes),
+            "expected_seconds": round(seconds_of_run(graph)),
+            "limits": dict(graph.caps),
+            "notes": list(graph.notes),
+        }
+    )
+    for wave in graph.waves.values():
+        needs = [_need(need) for need in wave.needs]
+        yield json.dumps(
+            {
+                "type": "wave",
+                "wave": wave.id,
+                "combo": wave.combo,
+                "canary": wave.canary,
+                "hosts": list(wave.hosts),
+                "needs": needs,
+                "soak": wave.soak,
+            }
+        )
+    for untouched in graph.untouched:
+        yield json.dumps(
+            {
+                "type": "untouched",
+                "host": untouched.host,
+                "word": untouched.word,
+                "because": untouched.because,
+            }
+        )

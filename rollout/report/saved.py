@@ -1,0 +1,64 @@
+"""A compiled plan as data: what `plan -o` writes and `apply` takes. It holds factors and addresses of hosts, never other variables."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rollout.errors import RolloutError, UsageError
+from rollout.model.graph import Graph
+from rollout.model.plan import Plan
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A graph, and where it came from. `amounts` are the limits as a person wrote them, by factor ("" for `at_once`)."""
+
+    graph: Graph
+    plan_file: str
+    amounts: Mapping[str, str]
+    tool: str = ""
+
+
+def amounts(plan: Plan) -> dict[str, str]:
+    """The limits as written."""
+    return {
+        "": str(plan.limits.at_once),
+        **{factor: str(amount) for factor, amount in plan.limits.per.items()},
+    }
+
+
+def to_text(compiled: Compiled) -> str:
+    """The content of a saved plan."""
+    value = {
+        "saved_plan": VERSION,
+        "tool": compiled.tool,
+        "plan_file": compiled.plan_file,
+        "digest": compiled.graph.digest,
+        "amounts": dict(compiled.amounts),
+        "graph": compiled.graph.to_json(),
+    }
+    return json.dumps(value, indent=1) + "\n"
+
+
+def from_text(text: str, name: str) -> Compiled | None:
+    """The saved plan; None if the text is something else. Raises UsageError for one of another version, RolloutError for a damaged one."""
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        value: Any = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(value, dict) or "saved_plan" not in value:
+        return None
+    if value["saved_plan"] != VERSION:
+        raise UsageError(f"{name}: a saved plan of another version of rollout; plan again")
+    try:
+        graph = Graph.from_json(value["graph"])
+        return Compiled(graph, str(value["plan_file"]), dict(value["amounts"]), str(value["tool"]))
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise RolloutError(
+            f"{name}: a saved plan that is damaged ({type(error).__name__}: {error}); plan again"
+        ) from error

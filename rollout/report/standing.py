@@ -1,0 +1,165 @@
+"""Where a run stands, from what its journal keeps: what `rollout status` says."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from shlex import quote
+from typing import NamedTuple
+
+from rollout.model.event import Event
+from rollout.model.state import Status
+from rollout.report.events import what
+from rollout.report.plain import counted, plain, spoken, stamp, table
+
+HELD_SHOWN = 20
+
+
+class Holder(NamedTuple):
+    """The controller that holds the run; `life` is alive, dead or unknown. Times are seconds since the epoch."""
+
+    who: str
+    since: float
+    seen: float
+    life: str
+
+
+class Held(NamedTuple):
+    """A host that a person must answer for."""
+
+    host: str
+    step: str | None
+    since: float
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A run at `now`. `asked`: requests that no controller has read yet. `ended`: exit code, why, when."""
+
+    run: str
+    plan: str
+    digest: str
+    plan_file: str
+    created_at: float
+    created_by: str
+    now: float
+    holder: Holder | None = None
+    ended: tuple[int, str, float] | None = None
+    paused: str | None = None
+    aborted: str | None = None
+    tripped: Mapping[str, str] = field(default_factory=dict)
+    counts: Mapping[tuple[str, str, Status], int] = field(default_factory=dict)
+    held: Sequence[Held] = ()
+    asked: Sequence[Event] = ()
+
+
+def release(host: str, options: str = "") -> str:
+    """The command that releases a held host, as it is typed."""
+    return f"rollout retry {_word(host)}{options} --reason WHY"
+
+
+def _word(host: str) -> str:
+    """A shell word; a name with control characters is shown so that nothing in it acts, and must be typed by hand."""
+    return quote(host) if host.isprintable() else f"'{plain(host)}'"
+
+
+def others(options: str = "") -> str:
+    """What else may be done with a held host."""
+    return (
+        f"or: rollout resolve HOST{options} --as done|failed --reason WHY (it is upgraded: prove it again; it failed: keep it held), "
+        f"rollout retire HOST{options} --reason WHY (out of the run; frees its slot)"
+    )
+
+
+def text(standing: Standing, options: str = "") -> str:
+    """`options` are what the commands need to find this journal, such as ` --journal X`."""
+    rows = [
+        ["run", plain(standing.run)],
+        ["plan", f"{plain(standing.plan)}, digest {standing.digest[:12]}, from {plain(standing.plan_file)}"],
+        ["begun", f"{stamp(standing.created_at)} by {plain(standing.created_by)}"],
+        ["state", state(standing)],
+    ]
+    if standing.aborted:
+        rows.append(["aborted", plain(standing.aborted)])
+    if standing.paused:
+        rows.append(["paused", f"{plain(standing.paused)} (rollout resume{options} goes on)"])
+    rows += [["stopped", plain(because)] for because in standing.tripped.values()]
+    rows += [
+        [
+            "asked",
+            f"{what(event)}{f' for {plain(event.host)}' if event.host else ''}, not read by a controller yet: {plain(event.because)}",
+        ]
+        for event in standing.asked
+    ]
+    lines = [*table(rows, ""), "", *_counts(standing.counts)]
+    if standing.held:
+        lines += ["", "held, and in need of a person", *_held(standing.held, options)]
+    return "\n".join(lines) + "\n"
+
+
+def state(standing: Standing) -> str:
+    """One sentence: who holds the run, or how its last controller let go of it."""
+    holder = standing.holder
+    if holder is not None:
+        since = f"since {stamp(holder.since)}"
+        if holder.life == "dead":
+            return f"interrupted: {plain(holder.who)}, which held it {since}, has died; `rollout resume` carries it on"
+        sign = f"last sign of life {spoken(standing.now - holder.seen)} ago"
+        doubt = "" if holder.life == "alive" else "; whether it lives cannot be seen from here"
+        return f"running: held by {plain(holder.who)} {since}, {sign}{doubt}"
+    if standing.ended is not None:
+        code, because, at = standing.ended
+        return f"{plain(because)} (exit code {code}, {stamp(at)})"
+    return "not begun: no controller has held it yet"
+
+
+def _counts(counts: Mapping[tuple[str, str, Status], int]) -> list[str]:
+    shown = [status for status in Status if any(key[2] is status for key in counts)]
+    waves = sorted({(combo, wave) for combo, wave, _ in counts}, key=lambda key: (key[0], _number(key[1])))
+    rows = [["wave", *(str(status) for status in shown)]]
+    rows += [
+        [wave, *(str(counts.get((combo, wave, status), "-")) for status in shown)] for combo, wave in waves
+    ]
+    totals = [str(sum(count for key, count in counts.items() if key[2] is status)) for status in shown]
+    return table([*rows, ["all", *totals]], "")
+
+
+def _number(wave: str) -> int:
+    number = wave.rpartition("/")[2]
+    return int(number) if number.isdigit() else 0
+
+
+def _held(held: Sequence[Held], options: str) -> Iterator[str]:
+    for host in held[:HELD_SHOWN]:
+        yield f"  {plain(host.host)}, since {stamp(host.since)}: {plain(host.because)}"
+        yield f"    release: {release(host.host, options)}"
+    if len(held) > HELD_SHOWN:
+        yield f"  and {counted(len(held) - HELD_SHOWN, 'host')} more: rollout hosts{options} --status held"
+    yield f"  {others(options)}"
+
+
+def as_json(standing: Standing) -> str:
+    """One line."""
+    totals: dict[str, int] = {}
+    waves: dict[str, dict[str, int]] = {}
+    for (_, wave, status), count in standing.counts.items():
+        totals[status] = totals.get(status, 0) + count
+        waves.setdefault(wave, {})[status] = count
+    holder, ended = standing.holder, standing.ended
+    return json.dumps(
+        {
+            "run": standing.run,
+            "plan": standing.plan,
+            "digest": standing.digest,
+            "plan_file": standing.plan_file,
+            "state": state(standing),
+            "holder": holder._asdict() if holder else None,
+            "ended": {"exit_code": ended[0], "because": ended[1], "at": ended[2]} if ended else None,
+            "paused": standing.paused,
+            "aborted": standing.aborted,
+            "stopped": dict(standing.tripped),
+            "hosts": totals,
+            "waves": waves,
+            "held": [host._asdict() for host in standing.held],
+        }
+    )

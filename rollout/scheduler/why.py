@@ -1,0 +1,95 @@
+"""Where a host is and what it waits for, in one sentence: the words of `rollout why`."""
+
+from rollout.model.graph import Graph
+from rollout.model.state import HostState, State, Status
+from rollout.scheduler.stops import stopped
+from rollout.scheduler.waves import unmet
+
+SHOWN = 3
+
+
+def explain(graph: Graph, state: State, host: str) -> str:
+    """The sentence. Raises KeyError for a host that the graph does not know."""
+    if host not in graph.nodes:
+        untouched = next((untouched for untouched in graph.untouched if untouched.host == host), None)
+        if untouched is None:
+            raise KeyError(host)
+        return f"{host} is {untouched.word} and not touched by this run: {untouched.because}"
+    at = state.hosts[host]
+    wave = graph.nodes[host].wave
+    match at.status:
+        case Status.WAITING:
+            return f"{host} (wave {wave}) waits: {_waiting(graph, state, at)}"
+        case Status.RUNNING:
+            return f"{host} (wave {wave}) is under way: {_running(graph, state, at)}"
+        case Status.SOAKING:
+            return f"{host} (wave {wave}) soaks until {_time(at.not_before)}: {at.because}"
+        case Status.HELD:
+            slots = ", ".join(graph.nodes[host].slots)
+            keeps = (
+                f"; it keeps its place in {slots} until a person releases it"
+                if at.slot
+                else "; a person must release it"
+            )
+            return f"{host} (wave {wave}) is held: {at.because}{keeps}"
+        case _:
+            return f"{host} (wave {wave}) is {at.status}: {at.because}"
+
+
+def _waiting(graph: Graph, state: State, at: HostState) -> str:
+    """The first thing that is in its way, in the order in which `decide` looks."""
+    wave = state.wave_of(at.name)
+    why = stopped(state, wave.combo)
+    if at.stuck:
+        return f"a gate could not find out: {at.because}"
+    if at.asking:
+        return "a gate is asked about it"
+    if why:
+        return f"nothing may begin: {why}"
+    if wave.id not in state.run.opened:
+        missing = unmet(graph, state, wave)
+        if missing:
+            return f"its wave opens later: {'; '.join(missing)}"
+        return "its wave opens as soon as the gates before it are answered, or a controller looks"
+    if at.not_before:
+        return f"{at.because or 'to be tried again'} (not before {_time(at.not_before)})"
+    return _turn(graph, state, at)
+
+
+def _running(graph: Graph, state: State, at: HostState) -> str:
+    if at.open:
+        return f"{at.step} is running (attempt {at.attempt}), because {at.because}"
+    if at.stuck:
+        return f"a gate could not find out: {at.because}"
+    if at.not_before:
+        return f"{at.because} (not before {_time(at.not_before)})"
+    step = state.combo_of(at.name).following(at.passed)
+    if step is not None and not at.slot and state.combo_of(at.name).holds_slot(step.name):
+        why = stopped(state, graph.nodes[at.name].combo)
+        return f"{at.passed} is done; {step.name} waits: {why or _turn(graph, state, at)}"
+    if at.asking or step is None:
+        return f"{at.passed} is done; its gates are asked"
+    return f"{at.passed or 'nothing'} is done; {step.name} is next"
+
+
+def _turn(graph: Graph, state: State, at: HostState) -> str:
+    full = state.slots.full(graph.nodes[at.name].slots)
+    if full:
+        return "; ".join(f"limit {slot} is full ({_holders(graph, state, slot)})" for slot in full)
+    return "it is its turn as soon as the controller looks, and those before it in its wave have begun"
+
+
+def _holders(graph: Graph, state: State, slot: str) -> str:
+    names = sorted(
+        f"{host.name} {host.status}"
+        for host in state.hosts.values()
+        if (host.slot or host.reserved) and slot in graph.nodes[host.name].slots
+    )
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{state.slots.taken[slot]} of {graph.caps[slot]}: {', '.join(names[:SHOWN])}{more}"
+
+
+def _time(at: float) -> str:
+    """Seconds since the epoch as a time of day, UTC. Nothing here reaches for a clock."""
+    seconds = int(at) % 86400
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}Z"
