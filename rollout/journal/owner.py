@@ -34,6 +34,10 @@ class Owner:
     machine: str
     pid_namespace: str = ""
 
+    def __str__(self) -> str:
+        """For a person."""
+        return f"{self.user} on {self.machine} (pid {self.pid})"
+
     @classmethod
     def current(cls) -> Self:
         """The process that asks."""
