@@ -2,10 +2,10 @@
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from rollout.gates import _reading
 from rollout.model.seams import Answer, Ran, Subject, Verdict
@@ -24,10 +24,16 @@ FACTOR = "os"
 
 CHANGED = "changed"
 BOOT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-Globs = (
-    Annotated[str, Field(min_length=1)]
-    | Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
-)
+
+
+def _listed(value: Any) -> Any:
+    """One glob is a list of one."""
+    if not isinstance(value, str | list):
+        raise ValueError("must be a glob or a list of globs")  # noqa: TRY004  pydantic reports it as a mistake of the plan
+    return [value] if isinstance(value, str) else value
+
+
+Globs = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1), BeforeValidator(_listed)]
 
 
 class Kind(BaseModel):
@@ -68,14 +74,14 @@ class Kind(BaseModel):
         return Verdict(Answer.PASS, because, seen)
 
     def _wrong_os(self, seen: Mapping[str, Any], subject: Subject) -> str | None:
-        globs = _several(self.os) or subject.target.get(FACTOR, ())
+        globs = self.os or subject.target.get(FACTOR, ())
         if not globs or _reading.any_glob(seen["os"], globs):
             return None
         return f"it runs {seen['os']}, and {_or(globs)} is expected"
 
     def _wrong_kernel(self, seen: Mapping[str, Any], before: Mapping[str, Any]) -> str | None:
-        globs = _several(self.kernel)
-        if globs == (CHANGED,):
+        globs = self.kernel
+        if globs == [CHANGED]:
             same = seen["kernel"] == before["kernel"]
             return f"it runs the same kernel as before, {seen['kernel']}" if same else None
         if not globs or _reading.any_glob(seen["kernel"], globs):
@@ -127,9 +133,5 @@ def _not_booted(seen: Mapping[str, Any], before: Mapping[str, Any]) -> str | Non
     return None
 
 
-def _several(globs: str | list[str] | None) -> tuple[str, ...]:
-    return () if globs is None else (globs,) if isinstance(globs, str) else tuple(globs)
-
-
-def _or(globs: tuple[str, ...]) -> str:
+def _or(globs: Iterable[str]) -> str:
     return " or ".join(printable(glob, 80) for glob in globs)
