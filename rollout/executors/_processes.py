@@ -37,7 +37,7 @@ def open_process(pid: int, started: int) -> int | None:
     """A pidfd of that very process, not of a later one with its number; None when it is gone."""
     try:
         handle = os.pidfd_open(pid)
-    except OSError:
+    except ProcessLookupError:
         return None
     found = stat(pid)
     if found is None or found[2] != started:

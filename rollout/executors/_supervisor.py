@@ -141,10 +141,8 @@ class Supervisor:
         become_subreaper()
         for lock in LOCKS:
             os.set_inheritable(lock, False)
-        for number in (signal.SIGINT, signal.SIGHUP):
-            signal.signal(
-                number, lambda _number, _frame: None
-            )  # ignored here, at their default in what we start
+        for number in (signal.SIGINT, signal.SIGHUP):  # ignored here, at their default in what we start
+            signal.signal(number, lambda _number, _frame: None)
         signal.signal(signal.SIGTERM, lambda _number, _frame: self.ender.asked.set())
 
     def _play(self) -> int | None:

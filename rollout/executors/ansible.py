@@ -173,6 +173,16 @@ class AnsibleExecutor:
 
     def _recover(self, order: Order, unit: Unit) -> Result:
         """The supervisor died without a last word: Ansible's own event files may hold the end of the play."""
+        lock = unit.lock()
+        if lock is None:
+            message = f"the supervisor in {unit.path} lives and cannot be followed"
+            raise RuntimeError(message)
+        try:
+            return self._conclude(order, unit)
+        finally:
+            os.close(lock)
+
+    def _conclude(self, order: Order, unit: Unit) -> Result:
         events, output = read_events(unit.artifacts), unit.printed()
         result = judge(order.host, events, None, output)
         if result is None:
