@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from rollout.engine import Engine
 from rollout.engine.asking import InlineAsker
@@ -14,6 +15,7 @@ from rollout.journal import Journal, Owner
 from rollout.model.fleet import Fleet, Host
 from rollout.model.graph import Graph
 from rollout.model.plan import After, Amount, ComboRule, Failures, GateRule, Limits, Plan, Soak, Step
+from rollout.model.seams import Connection
 
 CHAIN = (
     Step("precheck", playbook="precheck.yml", expect=10, timeout=100),
@@ -112,5 +114,5 @@ def an_engine(
     )
 
 
-def _no_connection(host: str, _variables: Mapping[str, object]) -> "None":  # type: ignore[misc]
+def _no_connection(host: str, _variables: Mapping[str, Any]) -> Connection:
     raise AssertionError(f"nothing may connect to the imagined host {host}")

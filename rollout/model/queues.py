@@ -1,7 +1,6 @@
 """Hosts that wait, grouped by what they would take; the group with the most work per place comes first."""
 
 from bisect import bisect_left, insort
-from collections import deque
 from collections.abc import Iterator
 
 Group = tuple[str, tuple[str, ...]]
@@ -9,14 +8,14 @@ Group = tuple[str, tuple[str, ...]]
 
 
 class Queues:
-    """First-in queues by group. `open_groups` yields those with hosts that are not blocked, least slack first.
+    """Queues by group, each in the order of its hosts' ranks. `open_groups` yields those that are not blocked, least slack first.
 
-    Slack is read as waiting hosts per place of the group's smallest domain; ties go by name, so the order is determined.
+    A rank belongs to the host, not to its time of arrival: who is next is the same after a crash. Slack is read as waiting hosts per place of the group's smallest domain; ties go by name, so the order is determined.
     """
 
     def __init__(self, places: dict[Group, int]) -> None:
         self._places = places
-        self._hosts: dict[Group, deque[str]] = {}
+        self._hosts: dict[Group, list[tuple[int, str]]] = {}
         self._blocked: set[Group] = set()
         self._order: list[tuple[float, Group]] = []
 
@@ -26,35 +25,28 @@ class Queues:
 
     def first(self, group: Group) -> str:
         """The host whose turn it is."""
-        return self._hosts[group][0]
+        return self._hosts[group][0][1]
 
     def hosts(self) -> Iterator[str]:
         """Every host that waits, in no particular order."""
         for queue in self._hosts.values():
-            yield from queue
+            yield from (host for _, host in queue)
 
     def open_groups(self) -> Iterator[Group]:
         """Groups that are not blocked, least slack first."""
         return (group for _, group in self._order)
 
-    def add(self, group: Group, host: str, *, front: bool = False) -> None:
-        """A host joins its group's queue; at the front, if something was already asked for it."""
+    def add(self, group: Group, host: str, rank: int) -> None:
+        """A host joins its group's queue; the lowest rank is first."""
         self._leave_order(group)
-        queue = self._hosts.setdefault(group, deque())
-        if front:
-            queue.appendleft(host)
-        else:
-            queue.append(host)
+        insort(self._hosts.setdefault(group, []), (rank, host))
         self._join_order(group)
 
-    def remove(self, group: Group, host: str) -> None:
+    def remove(self, group: Group, host: str, rank: int) -> None:
         """A host leaves its group's queue."""
         self._leave_order(group)
         queue = self._hosts[group]
-        if queue[0] == host:
-            queue.popleft()
-        else:
-            queue.remove(host)
+        del queue[bisect_left(queue, (rank, host))]
         if not queue:
             del self._hosts[group]
         self._join_order(group)

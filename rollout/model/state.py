@@ -140,6 +140,7 @@ class State:
         self._groups = {node.name: (node.combo, node.slots) for node in graph.nodes.values()}
         places = {group: _places(graph, group) for group in self._groups.values()}
         self._places = places
+        self._order = {name: index for index, name in enumerate(graph.nodes)}
         self.ready = Queues(places)
         self.waiting = Queues(places)
         self.slots = Slots(graph.caps, places, self.ready)
@@ -196,6 +197,10 @@ class State:
             place = ("ready", 0.0) if self._wants_slot(host) else IDLE
         return place
 
+    def _rank(self, host: HostState) -> int:
+        """In the graph's order; a host for which something was already asked goes first."""
+        return self._order[host.name] - (len(self._order) if host.answered else 0)
+
     def _wants_slot(self, host: HostState) -> bool:
         """Whether all that is left to do before its next step is to take the slot."""
         combo = self.combo_of(host.name)
@@ -216,9 +221,9 @@ class State:
         elif kind == "timer":
             insort(self.timers, (when, host.name))
         elif kind == "ready":
-            self.ready.add(self._groups[host.name], host.name, front=bool(host.answered))
+            self.ready.add(self._groups[host.name], host.name, self._rank(host))
         elif kind == "waiting":
-            self.waiting.add(self._groups[host.name], host.name, front=bool(host.answered))
+            self.waiting.add(self._groups[host.name], host.name, self._rank(host))
         for flag, names in ((host.open, self.open), (host.asking, self.asking), (host.stuck, self.stuck)):
             if flag:
                 names[host.name] = None
@@ -234,9 +239,9 @@ class State:
         elif kind == "timer":
             del self.timers[bisect_left(self.timers, (when, host.name))]
         elif kind == "ready":
-            self.ready.remove(self._groups[host.name], host.name)
+            self.ready.remove(self._groups[host.name], host.name, self._rank(host))
         elif kind == "waiting":
-            self.waiting.remove(self._groups[host.name], host.name)
+            self.waiting.remove(self._groups[host.name], host.name, self._rank(host))
         for names in (self.open, self.asking, self.stuck):
             names.pop(host.name, None)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dying import Died, DyingJournal
 from fleet import CHAIN, a_combo, a_graph, a_plan, an_engine
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rollout.engine.inbox import Message, VirtualInbox
@@ -15,7 +15,7 @@ from rollout.model.decision import Stop
 from rollout.model.event import Event, Kind
 from rollout.model.fold import apply
 from rollout.model.graph import Graph
-from rollout.model.plan import After, Amount, Failures, GateRule, Limits, Moment, Plan, Soak
+from rollout.model.plan import After, Amount, Edge, Failures, GateRule, Limits, Moment, Plan, Soak
 from rollout.model.seams import Ending
 from rollout.model.state import State, Status
 
@@ -49,9 +49,17 @@ def plans(draw: st.DrawFn) -> tuple[Plan, dict[str, int]]:
         for earlier, name in zip(counts, list(counts)[1:], strict=False)
         if draw(st.booleans())
     }
-    moments = draw(
+    moments: list[tuple[Edge, str]] = draw(
         st.lists(
-            st.sampled_from(["after verify", "before upgrade", "before run", "after wave", "before wave"]),
+            st.sampled_from(
+                [
+                    ("after", "verify"),
+                    ("before", "upgrade"),
+                    ("before", "run"),
+                    ("after", "wave"),
+                    ("before", "wave"),
+                ]
+            ),
             max_size=3,
             unique=True,
         )
@@ -60,10 +68,10 @@ def plans(draw: st.DrawFn) -> tuple[Plan, dict[str, int]]:
         GateRule(
             f"gate-{number}",
             "command",
-            Moment(*moment.split(" ")),
+            Moment(*moment),
             remembers=draw(st.booleans()),
             retries=draw(st.integers(0, 1)),
-        )  # type: ignore[arg-type]
+        )
         for number, moment in enumerate(moments)
     ]
     plan = a_plan(
@@ -141,7 +149,7 @@ def carry_out(case: Case, deaths: list[Death]) -> Told:
         mortal = DyingJournal(journal, death.write, committed=death.committed)
         inbox.forget()
         try:
-            engine = an_engine(case.graph, mortal, world, inbox, force=True)  # type: ignore[arg-type]
+            engine = an_engine(case.graph, mortal, world, inbox, force=True)
             return Told(engine.run(), list(journal.events("run")), world, engine.state)
         except Died:
             continue
@@ -201,13 +209,12 @@ def check_rules(case: Case, told: Told) -> None:
                 assert held[slot] <= case.graph.caps[slot], "I5: a limit was exceeded"
     assert told.world.overlaps == []
     for step in CHAIN:
-        for host in case.graph.nodes:
-            assert told.world.done[host, step.name] <= 1, "a finished step was repeated"
+        for name in case.graph.nodes:
+            assert told.world.done[name, step.name] <= 1, "a finished step was repeated"
             if step.once:
-                assert told.world.began[host, step.name] <= 1, "I7: a `once` step was begun twice"
+                assert told.world.began[name, step.name] <= 1, "I7: a `once` step was begun twice"
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases(), st.lists(st.builds(Death, st.integers(1, 40), st.booleans()), max_size=4))
 def test_a_run_that_dies_ends_as_one_that_does_not(case: Case, deaths: list[Death]) -> None:
     whole = carry_out(case, [])
