@@ -15,12 +15,16 @@ _EXPECT = 0.1
 
 
 def laid_over(step: schema.Step, override: schema.Action | None) -> schema.Step:
-    """The step with the overridden keys; an override of what the step does replaces the whole of it."""
+    """The step with the overridden keys.
+
+    An override with `drain` or `reopen` replaces all that the step does. One with `playbook` alone replaces the playbook
+    alone, so that it can never take the draining out of a step unsaid.
+    """
     if override is None:
         return step
     written = step.model_dump(exclude_unset=True)
     new = override.model_dump(exclude_unset=True)
-    if any(action in new for action in _ACTIONS):
+    if "drain" in new or "reopen" in new:
         written = {key: value for key, value in written.items() if key not in _ACTIONS}
     merged: dict[str, Any] = {**written, **new}
     return schema.Step.model_construct(_fields_set=set(merged), **merged)

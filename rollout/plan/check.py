@@ -63,11 +63,12 @@ def problems(draft: Draft) -> Iterator[Problem]:
     yield from _sizes(draft)
     for factor, value in draft.root.under("limits", "per").items():
         yield from _known("factor", factor, draft.factors, value.key)
+    known = kinds.names("gates")
     for node in draft.items("gates"):
         yield from _moment(draft, node)
-        yield from _kind(node)
+        yield from _kind(node, known)
     for index, gate in draft.gates.items():
-        if gate.kind in kinds.names("gates"):
+        if gate.kind in known:
             yield from _settings(draft, index, gate)[1]
             yield from _remembers(draft, index, gate)
 
@@ -172,11 +173,15 @@ def _playbook(draft: Draft, step: Node) -> Iterator[Problem]:
     try:
         if path.is_file():
             return
-        beside = [entry.name for entry in path.parent.iterdir() if entry.suffix in {".yml", ".yaml"}]
+        beside = [
+            str(Path(node.text).with_name(entry.name))
+            for entry in path.parent.iterdir()
+            if entry.suffix in {".yml", ".yaml"}
+        ]
     except (OSError, ValueError):
         pass  # then there is nothing near it to suggest
     why = "is not a file" if is_there(path) else "does not exist"
-    yield Problem(node.at, f"playbook {shown(node.text)} {why}{meant(path.name, beside)}")
+    yield Problem(node.at, f"playbook {shown(node.text)} {why}{meant(node.text, beside)}")
 
 
 def _sizes(draft: Draft) -> Iterator[Problem]:
@@ -201,9 +206,8 @@ def _moment(draft: Draft, gate: Node) -> Iterator[Problem]:
         yield from _known("step", words[1], draft.step_names, when.at)
 
 
-def _kind(gate: Node) -> Iterator[Problem]:
+def _kind(gate: Node, known: tuple[str, ...]) -> Iterator[Problem]:
     kind = gate.get("kind")
-    known = kinds.names("gates")
     if kind and kind.text in later.GATE_KINDS and kind.text not in known:
         yield Problem(kind.at, f"kind: {kind.text} {later.LATER}; {later.GATE_KINDS[kind.text]}")
     elif kind and kind.text:
@@ -237,7 +241,7 @@ def _settings(draft: Draft, index: int, gate: schema.Gate) -> tuple[dict[str, An
     whole = draft.root.find("gates", index)
     entries = {name: node for name, node in whole.entries.items() if name not in common}
     own = Node("map", whole.place, whole.key, entries=entries)
-    found, wrong = validate(kind, own, common)
+    found, wrong = validate(kind, own, common, f"gate {gate.name}")
     return (found.model_dump(mode="json", by_alias=True, exclude_unset=True) if found else {}), wrong
 
 

@@ -30,7 +30,7 @@ def read(path: Path) -> meant.Plan:
     said = [*_empty(root), *later.set_apart(root)]
     written, wrong = validate(schema.PlanFile, root)
     draft = _draft(root, path.parent)
-    named = {problem.place for problem in said}
+    named = {problem.place for problem in (*problems, *said)}
     also = [problem for problem in (*wrong, *check.problems(draft)) if problem.place not in named]
     problems += [*said, *also]
     if problems or written is None:
@@ -78,7 +78,7 @@ def _draft(root: Node, folder: Path) -> check.Draft:
 
     def names(section: str) -> tuple[str, ...]:
         found = [node.get("name") for node in items(section)]
-        return tuple(name.text for name in found if name is not None and name.text)
+        return tuple(dict.fromkeys(name.text for name in found if name is not None and name.text))
 
     factors = root.get("factors")
     return check.Draft(

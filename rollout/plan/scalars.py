@@ -8,8 +8,8 @@ from rollout.plan.words import shown
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-_DURATION = re.compile(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9})s)?")
-_PERCENT = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s?%")
+_DURATION = re.compile(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9})s)?", re.ASCII)
+_PERCENT = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s?%", re.ASCII)
 _RESERVED = {"run", "wave"}
 
 
@@ -33,7 +33,7 @@ def positive(value: object) -> float:
     """A duration of more than nothing."""
     seconds = duration(value)
     if seconds <= 0:
-        raise ValueError("must be longer than 0s")
+        raise ValueError(f"{value} is not possible; the least is 1s")
     return seconds
 
 

@@ -36,17 +36,17 @@ _BOUNDS = {
 
 
 def validate(
-    model: type[Model], node: Node, also: tuple[str, ...] = ()
+    model: type[Model], node: Node, also: tuple[str, ...] = (), called: str = "the plan"
 ) -> tuple[Model | None, list[Problem]]:
     """The model that the tree describes, or what keeps it from being one.
 
     A plain number or bool where text is wanted counts as the text that was written. `also`: further keys that are named
-    when an unknown one is found.
+    when an unknown one is found; `called`: the tree as a whole.
     """
     found, errors = _tried(model, node)
     if _reread(node, errors):
         found, errors = _tried(model, node)
-    problems = {_problem(model, node, error, also) for error in errors}
+    problems = {_problem(model, node, error, also, called) for error in errors}
     return found, sorted(problems)
 
 
@@ -81,7 +81,7 @@ def _walk(node: Node, loc: tuple[str | int, ...]) -> tuple[Node, tuple[str | int
     return node, path
 
 
-def _problem(model: type[BaseModel], root: Node, error: Any, also: tuple[str, ...]) -> Problem:
+def _problem(model: type[BaseModel], root: Node, error: Any, also: tuple[str, ...], called: str) -> Problem:
     node, path = _walk(root, error["loc"])
     kind, context, last = error["type"], error.get("ctx", {}), error["loc"][-1] if error["loc"] else ""
     if kind == "extra_forbidden":
@@ -89,8 +89,7 @@ def _problem(model: type[BaseModel], root: Node, error: Any, also: tuple[str, ..
         return Problem(node.key or node.place, f"unknown key {shown(last)}{expected(str(last), known)}")
     if kind == "missing":
         holder = node.key or node.place
-        where = f"{_label(path)} has no key" if path else "the plan has no key"
-        return Problem(holder, f"{where} {shown(last)}, which is required")
+        return Problem(holder, f"{_label(path) or called} has no key {shown(last)}, which is required")
     if last == "[key]":
         return Problem(node.key or node.place, str(context.get("error", error["msg"])))
     return Problem(node.at, f"{_label(path)}{_sentence(kind, context, node, error['msg'])}".lstrip(": "))
@@ -116,6 +115,9 @@ def _sentence(kind: str, context: dict[str, Any], node: Node, message: str) -> s
         said = f" must be {_BOUNDS[kind]} {bound}, not {node.text}"
     elif kind == "string_pattern_mismatch":
         said = f" cannot be {shown(node.text)}: a variable's name is letters, digits and underscores"
+    elif kind == "union_tag_invalid":
+        forms = re.findall(r"\((\w+)\)", context["expected_tags"])
+        said = f" must be a {' or a '.join(forms)}, not {_described(node)}"
     elif kind in {"value_error", "assertion_error"}:
         said = f": {context['error']}"
     return said

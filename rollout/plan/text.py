@@ -112,7 +112,7 @@ def parse(text: str, file: str) -> tuple[Node | None, list[Problem]]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = builder.place(mark) if mark else Place(file)
-        builder.problems.append(Problem(place, f"not YAML: {_syntax(error)}"))
+        builder.problems.append(Problem(place, f"not YAML: {_syntax(error, text, place)}"))
         return None, builder.problems
     except _TooMuch as error:
         return None, [*builder.problems, error.problem]
@@ -126,9 +126,10 @@ def _place_of(text: str, offset: int, file: str) -> Place:
     return Place(file, before.count("\n") + 1, offset - before.rfind("\n"))
 
 
-def _syntax(error: yaml.MarkedYAMLError) -> str:
+def _syntax(error: yaml.MarkedYAMLError, text: str, place: Place) -> str:
     problem = error.problem or "cannot be read"
-    if "'\\t'" in problem:
+    line = (text.splitlines() + [""] * place.line)[place.line - 1]
+    if line[place.column - 1 : place.column] == "\t":
         return "a tab cannot indent or begin a value; use spaces"
     if problem.startswith("mapping values are not allowed"):
         return '": " is not allowed here; put text that holds it in quotes, and check the indentation'
@@ -140,7 +141,7 @@ def _core(text: str) -> Scalar:
         return _CONSTANTS[text]
     if _INTEGER.fullmatch(text):
         return int(text, 0) if text[:2] in {"0o", "0x"} else int(text)
-    if _FLOAT.fullmatch(text):
+    if _FLOAT.fullmatch(text) and not text.lstrip("+-").isdigit():
         number = float(text)
         return number if math.isfinite(number) else text
     return text
@@ -224,7 +225,7 @@ class _Builder:
                 self._wrong(place, f"alias {shown(anchor)} stands inside what it repeats")
             else:
                 self._wrong(place, f"there is no anchor {shown(anchor)} above this alias")
-            target = Node("scalar", place)
+            target = Node("scalar", place, text=f"*{anchor}", scalar=f"*{anchor}")
         self._spend(target.size, target.height, place)
         self._done(target.copied(), None, is_plain=False)
 
