@@ -78,7 +78,7 @@ def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version."
 )
 def command(traceback: bool) -> None:
-    """Upgrade the operating system of a fleet of hosts without watching.
+    r"""Upgrade the operating system of a fleet of hosts without watching.
 
     \b
     Exit codes: 0 done, 1 error, 2 a plan has changes, 3 halted: a person is needed, 4 finished with
@@ -115,7 +115,8 @@ def _said(error: Exception) -> int:
 
         print_exception(error)
     if isinstance(error, RolloutError):
-        click.echo(f"rollout: {_harmless(str(error))}", err=True)
+        positions = hasattr(error, "problems")  # editors read FILE:LINE:COLUMN at the start of a line
+        click.echo(_harmless(f"{'' if positions else 'rollout: '}{error}"), err=True)
         return error.exit_code
     sentence = f"{type(error).__name__}: {error}"
     click.echo(

@@ -70,7 +70,7 @@ def compiled(plan: Plan, found: "Inventory") -> Compiled:
 
 
 def tool() -> str:
-    """This tool's version."""
+    """The version of rollout."""
     from importlib.metadata import version
 
     return version("rollout")
@@ -80,7 +80,7 @@ def refuse_if_stale(planned: Compiled, now: Compiled) -> None:
     """Raises PlanStale, with what exactly has changed since the plan was saved."""
     if planned.graph.digest != now.graph.digest:
         raise PlanStale(
-            "the saved plan is stale: "
+            "the saved plan is stale:"
             + _listed(changes.graphs(planned.graph, now.graph))
             + "\nplan again, and look at it"
         )
@@ -93,7 +93,7 @@ def refuse_if_changed(run: str, begun: Graph, plan: Plan) -> None:
     said = changes.parts(begun.parts, content.parts(plan))
     if said:
         raise PlanStale(
-            f"run {run} was begun with other files: {_listed(said)}\n"
+            f"run {run} was begun with other files:{_listed(said)}\n"
             f"put them back to carry it on, or give it up and begin a new run: rollout apply {plan.file} --new-run"
         )
 

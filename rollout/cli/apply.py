@@ -32,6 +32,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 @_options.verbose
 @_options.log
 def command(
+    *,
     plan: Path,
     dry_run: bool,
     yes: bool,

@@ -60,7 +60,7 @@ def command(
     engine = _engine(graph, world, inbox, quiet=not (verbose or as_json), as_json=as_json)
     stop = engine.run()
     if not as_json:
-        click.echo(ending.text(RUN, graph, engine.state, stop), nl=False)
+        click.echo(ending.text(RUN, graph, engine.state, stop, None), nl=False)
         click.echo(f"rehearsed time: {spoken(inbox.now() - begun)}; no host was reached")
     return stop.exit_code
 

@@ -28,7 +28,7 @@ def parts(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
         elif name not in before:
             said.append(f"{plain(name)} is new")
         elif before[name] != now[name]:
-            said.append(f"{plain(name)} has changed")
+            said.append(f"{'the plan file' if name == 'plan' else plain(name)} has changed")
     return said
 
 

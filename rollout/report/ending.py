@@ -13,28 +13,28 @@ _SAID = {
     Status.VERIFIED: "verified",
     Status.HELD: "held",
     Status.RETIRED: "retired",
-    Status.GONE: "gone from the inventory",
+    Status.GONE: "gone",
     Status.RUNNING: "under way",
     Status.SOAKING: "soaking",
     Status.WAITING: "not begun",
 }
 
 
-def text(run: str, graph: Graph, state: State, stop: Stop, options: str = "") -> str:
-    """The report at the end; `options` are what commands need to find the journal."""
+def text(run: str, graph: Graph, state: State, stop: Stop, options: str | None = "") -> str:
+    """The report at the end; `options` are what commands need to find the journal. None: there is nothing to command."""
     lines = [f"run {plain(run)}: {plain(stop.because, 2000)} (exit code {stop.exit_code})"]
     lines += [f"  {line}" for line in combos(graph, state)]
     held = [host for host in state.hosts.values() if host.status is Status.HELD]
     stuck = [state.hosts[name] for name in state.stuck]
     if held:
-        lines += ["", "held, and in need of a person", *_held(graph, state, held, options)]
+        lines += ["", "held, and in need of a person", *_held(graph, held, options)]
     if stuck:
         lines += ["", "a gate could not find out; once its cause is mended, `rollout resume` asks it again"]
         lines += [f"  {plain(host.name)}: {plain(host.because)}" for host in stuck[:HELD_SHOWN]]
     closed = still_closed(state) if state.run.aborted else []
     if closed:
         lines += ["", f"not verified, so they stay closed to guests: {listed(closed, 1000)}"]
-    if not state.run.aborted and stop.exit_code:
+    if options is not None and not state.run.aborted and stop.exit_code:
         lines += ["", f"then: rollout resume{options}"]
     return "\n".join(lines) + "\n"
 
@@ -65,7 +65,7 @@ def _disrupted(state: State, host: HostState) -> bool:
     return host.slot or (host.passed is not None and combo.holds_slot(host.passed))
 
 
-def _held(graph: Graph, state: State, held: list[HostState], options: str) -> Iterator[str]:
+def _held(graph: Graph, held: list[HostState], options: str | None) -> Iterator[str]:
     fillers: Counter[str] = Counter(
         slot for host in held if host.slot for slot in graph.nodes[host.name].slots
     )
@@ -79,7 +79,9 @@ def _held(graph: Graph, state: State, held: list[HostState], options: str) -> It
             yield f"    keeps its place in {', '.join(slots)}"
         else:
             yield "    was not disrupted: it takes no place in the limits"
-        yield f"    release: {release(host.name, options)}"
+        if options is not None:
+            yield f"    release: {release(host.name, options)}"
     if len(held) > HELD_SHOWN:
-        yield f"  and {counted(len(held) - HELD_SHOWN, 'host')} more: rollout hosts{options} --status held"
-    yield f"  {others(options)}"
+        yield f"  and {counted(len(held) - HELD_SHOWN, 'host')} more (rollout hosts --status held)"
+    if options is not None:
+        yield f"  {others(options)}"

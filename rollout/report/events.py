@@ -1,59 +1,48 @@
 """Events as lines of text and of JSON."""
 
 import json
+from collections import defaultdict
 from typing import Any
 
 from rollout.model.event import Event, Kind
 from rollout.report.plain import clock, plain
 
-_WORDS = {
+WORDS = {
     Kind.TAKEN_UP: "a controller begins",
+    Kind.ROUND: "gates {moment}",
+    Kind.OPENED: "wave opens",
+    Kind.PASSED: "wave has passed",
+    Kind.TRIPPED: "STOPPED",
+    Kind.RESET: "goes on",
     Kind.PAUSED: "pause asked",
+    Kind.ENDED: "the controller ends ({exit_code})",
     Kind.CONTINUED: "the pause is lifted",
     Kind.ABORTED: "abort asked",
+    Kind.INTENDED: "{step} begins",
+    Kind.DONE: "{step} is done",
+    Kind.FAILED: "{step}: {ending}",
+    Kind.VOID: "{step} may begin again",
+    Kind.RETRYING: "{step} is tried again",
+    Kind.ASKED: "gate {gate} is asked",
+    Kind.YIELDED: "gives its place back",
+    Kind.ANSWERED: "gate {gate} {moment}: {value}",
+    Kind.ASK_AGAIN: "a gate is asked again",
+    Kind.STUCK: "gate {gate} could not find out",
     Kind.SOAKING: "soaks",
     Kind.VERIFIED: "verified",
     Kind.HELD: "HELD",
     Kind.GONE: "gone",
     Kind.RETRIED: "retry asked",
+    Kind.RESOLVED: "resolved as {as}",
     Kind.RETIRED: "retired",
 }
+"""What happened, in a few words; in brackets a value of the event."""
 
 
 def what(event: Event) -> str:
     """What happened, in a few words."""
-    data, step = event.data, plain(event.step or "")
-    match event.kind:
-        case Kind.INTENDED:
-            return f"{step} begins"
-        case Kind.DONE:
-            return f"{step} is done"
-        case Kind.FAILED:
-            return f"{step}: {plain(data.get('ending', 'failed'))}"
-        case Kind.VOID:
-            return f"{step} may begin again"
-        case Kind.RETRYING:
-            return f"{step} is tried again"
-        case Kind.ROUND:
-            return f"gates {plain(data.get('moment', ''))}"
-        case Kind.OPENED:
-            return "wave opens"
-        case Kind.PASSED:
-            return "wave has passed"
-        case Kind.TRIPPED:
-            return "STOPPED"
-        case Kind.RESET:
-            return "goes on"
-        case Kind.ANSWERED:
-            moment, value = plain(data.get("moment", "")), plain(data.get("value", ""))
-            return f"gate {plain(data.get('gate', ''))} {moment}: {value}"
-        case Kind.STUCK | Kind.ASK_AGAIN:
-            return f"gate {plain(data.get('gate', ''))}".strip() + " could not find out"
-        case Kind.RESOLVED:
-            return f"resolved as {plain(data.get('as', ''))}"
-        case Kind.ENDED:
-            return f"the controller ends ({plain(data.get('exit_code', ''))})"
-    return _WORDS.get(event.kind, str(event.kind))
+    values = {name: plain(value) for name, value in event.data.items()}
+    return WORDS[event.kind].format_map(defaultdict(str, values, step=plain(event.step or "")))
 
 
 def line(event: Event, width: int = 0) -> str:

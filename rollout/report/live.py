@@ -1,5 +1,7 @@
 """The live status on a terminal: a few frames a second at most, drawn in the controller's own thread."""
 
+from typing import Self
+
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -32,7 +34,7 @@ class LiveStatus:
         self._lines: list[str] = []
         self._state: State | None = None
 
-    def __enter__(self) -> "LiveStatus":
+    def __enter__(self) -> Self:
         self._live.__enter__()
         return self
 

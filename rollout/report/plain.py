@@ -8,7 +8,7 @@ LONGEST = 400
 
 
 def plain(text: object, limit: int = LONGEST) -> str:
-    """The text on one line; what a terminal would act on is written as an escape, such as \\x1b."""
+    r"""The text on one line; what a terminal would act on is written as an escape, such as \x1b."""
     whole = " ".join(str(text).split(" "))
     safe = "".join(
         char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()

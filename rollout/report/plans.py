@@ -18,11 +18,12 @@ def text(compiled: Compiled) -> str:
     """Everything that `rollout plan` says."""
     graph = compiled.graph
     counts = Counter(untouched.word for untouched in graph.untouched)
-    head = [
-        f"plan {plain(graph.plan)}, digest {graph.digest[:12]}",
-        f"{counted(len(graph.nodes), 'host')} in {counted(sum(1 for c in graph.combos.values() if c.hosts), 'combo')} to upgrade, "
-        f"{counts['current']} already there, {counts['excluded']} excluded",
-    ]
+    upgrading = sum(1 for combo in graph.combos.values() if combo.hosts)
+    head = [f"plan {plain(graph.plan)}, digest {graph.digest[:12]}"]
+    head.append(
+        f"{counted(len(graph.nodes), 'host')} in {counted(upgrading, 'combo')} to upgrade, "
+        f"{counts['current']} already there, {counts['excluded']} excluded"
+    )
     if graph.nodes:
         head.append(
             f"expected to take about {spoken(seconds_of_run(graph))}, if nothing fails and steps take as long as `expect` says"
@@ -48,7 +49,7 @@ def _combo(graph: Graph, combo: Combo) -> list[str]:
     )
     if combo.guests_ignored is not None:
         lines.append(f"  guests are no obstacle here: {plain(combo.guests_ignored)}")
-    lines += table([_wave(graph, wave) for wave in waves])
+    lines += table([_wave(wave) for wave in waves])
     canaries = sum(len(wave.hosts) for wave in waves if wave.canary)
     lines.append(
         f"  {counted(canaries, 'healthy canary', 'healthy canaries')} would show, at 95 %, that fewer than {bound(canaries):.0%} of such hosts fail"
@@ -68,7 +69,7 @@ def _step(step: Step) -> str:
     return step.name + (f" ({', '.join(words)})" if words else "")
 
 
-def _wave(graph: Graph, wave: Wave) -> list[str]:
+def _wave(wave: Wave) -> list[str]:
     names = listed(wave.hosts, CANARIES_SHOWN if wave.canary else 3)
     needs = " and ".join(_need(need) for need in wave.needs) or "first"
     kind = "canary" if wave.canary else "ramp"

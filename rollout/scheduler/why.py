@@ -47,13 +47,10 @@ def _waiting(graph: Graph, state: State, at: HostState) -> str:
     if why:
         return f"nothing may begin: {why}"
     if wave.id not in state.run.opened:
-        missing = unmet(graph, state, wave)
-        if missing:
-            return f"its wave opens later: {'; '.join(missing)}"
-        return "its wave opens as soon as the gates before it are answered, or a controller looks"
-    if at.not_before:
-        return f"{at.because or 'to be tried again'} (not before {_time(at.not_before)})"
-    return _turn(graph, state, at)
+        missing = "; ".join(unmet(graph, state, wave))
+        return f"its wave opens later: {missing or 'the gates before it are to be answered, or a controller is to look'}"
+    later = f"{at.because} (not before {_time(at.not_before)})"
+    return later if at.not_before else _turn(graph, state, at)
 
 
 def _running(graph: Graph, state: State, at: HostState) -> str:
