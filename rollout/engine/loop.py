@@ -146,7 +146,7 @@ class Engine:
         self._fold(Event(Kind.ASKED, ask.because, ask.host, data=data))
         self._asked[ask.host] = (question, ask)
         remembered = self.state.hosts[ask.host].remembered.get(ask.gate.name, {})
-        subject = self._subjects.of(ask.host, remembered, self._now())
+        subject = self._subjects.of(ask.host, remembered, self._now(), ask.gate.timeout)
         self._asker.ask(ask, subject, question, self._inbox.post)
 
     def _wait(self, until: float | None) -> None:

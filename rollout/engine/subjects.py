@@ -19,8 +19,8 @@ class Subjects:
         self._variables_of = variables_of
         self._connect = connect
 
-    def of(self, host: str, remembered: Mapping[str, Any], now: float) -> Subject:
-        """The host, with what the asking gate remembers of it."""
+    def of(self, host: str, remembered: Mapping[str, Any], now: float, timeout: float = 60.0) -> Subject:
+        """The host, with what the asking gate remembers of it; an answer may take `timeout` seconds."""
         node = self._graph.nodes[host]
         variables = self._variables_of(host)
         return Subject(
@@ -32,4 +32,5 @@ class Subjects:
             variables=variables,
             remembered=remembered,
             now=now,
+            timeout=timeout,
         )
