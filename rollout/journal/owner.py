@@ -87,8 +87,7 @@ def refuse_unless_dead(run: str, holder: Owner, me: Owner, taken_at: float, rene
     if life is Life.DEAD:
         return
     sentence = (
-        f"run {run!r} is held by {holder.user} on {holder.machine} (pid {holder.pid}) since {stamp(taken_at)}, "
-        f"last sign of life {stamp(renewed_at)}"
+        f"run {run!r} is held by {holder} since {stamp(taken_at)}, last sign of life {stamp(renewed_at)}"
     )
     if life is Life.UNKNOWN:
         sentence += (

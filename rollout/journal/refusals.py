@@ -60,9 +60,8 @@ def lease_lost(lease: Lease, row: RunRow) -> LeaseLost:
     """Who has it now."""
     if row.owner is None:
         return LeaseLost(f"run {lease.run!r} is no longer held: its lease was released")
-    owner = row.owner
     return LeaseLost(
-        f"run {lease.run!r} was taken over by {owner.user} on {owner.machine} (pid {owner.pid}) at {stamp(row.taken_at)}; "
+        f"run {lease.run!r} was taken over by {row.owner} at {stamp(row.taken_at)}; "
         "this controller has stopped writing"
     )
 

@@ -165,6 +165,20 @@ def test_rows_that_contradict_each_other_cannot_be_written(path: str) -> None:
             raw.execute("INSERT INTO event VALUES (7, 1, 0, 'step-done', NULL, NULL, 0, '', NULL)")
 
 
+def test_what_another_controller_kept_in_between_is_not_mistaken_for_ones_own(path: str) -> None:
+    with journal.open(path) as first, journal.open(path) as second:
+        one = begun(first)
+        one.write(DONE)
+        first.release(one.lease, 3, "paused")
+        two = Controller(second, second.claim(RUN, ME), 1)
+        two.run.paused = "lunch"
+        two.write(DONE)
+        second.release(two.lease, 3, "paused")
+        again = Controller(first, first.claim(RUN, ME), 2)
+        again.write(DONE)
+        assert second.load(RUN, graph())[0] == again.run
+
+
 # --- no room -----------------------------------------------------------------------------------------------------------------
 
 
