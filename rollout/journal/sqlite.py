@@ -29,6 +29,8 @@ from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph
 from rollout.model.state import HostState, RunState, Status
 
+_KINDS = {str(kind): kind for kind in Kind}
+
 
 class SqliteJournal:
     """A `rollout.journal.Journal`."""
@@ -234,4 +236,8 @@ def _run_state(folded: int, folded_at: float, body: str | None) -> RunState:
 
 def _event(row: tuple[Any, ...]) -> Event:
     seq, at, kind, host, step, attempt, because, data = row
-    return Event(Kind(kind), because, host, step, attempt, json.loads(data) if data else {}, seq, at)
+    if kind not in _KINDS:
+        raise JournalError(
+            f"event {seq} is of a kind that this rollout does not know ({kind!r}): a newer one wrote it"
+        )
+    return Event(_KINDS[kind], because, host, step, attempt, json.loads(data) if data else {}, seq, at)

@@ -5,12 +5,11 @@ import sys
 import time
 from collections.abc import Callable
 
-from journal_world import ME, RUN, Clock, Controller
-
 from rollout import journal
 from rollout.errors import JournalFull
 from rollout.model.event import Event, Kind
 from rollout.model.state import HostState, Status
+from tests.journal.journal_world import ME, RUN, Clock, Controller
 
 
 def write_for_ever(path: str) -> None:

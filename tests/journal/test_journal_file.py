@@ -13,13 +13,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from journal_world import ME, RUN, Controller, begun, graph
 
 from rollout import journal
 from rollout.errors import Behind, JournalError, JournalFull, Locked
 from rollout.journal.sqlite import SqliteJournal
 from rollout.model.event import Event, Kind
 from rollout.model.state import HostState
+from tests.journal.journal_world import ME, RUN, Controller, begun, graph
 
 HERE = Path(__file__).parent
 DONE = Event(Kind.DONE, "x" * 2_000, "h1", "stage", 1)
@@ -127,6 +127,17 @@ def test_a_newer_schema_is_refused(path: str) -> None:
         opened.run()
 
 
+def test_an_event_of_a_newer_version_is_one_clear_error(path: str) -> None:
+    with journal.open(path) as opened:
+        begun(opened).write(DONE)
+        with closing(sqlite3.connect(path)) as newer, newer:
+            newer.execute("UPDATE event SET kind = 'host-teleported'")
+        with pytest.raises(
+            JournalError, match=r"event 1 is of a kind .* \('host-teleported'\): a newer one wrote it"
+        ):
+            list(opened.events(RUN))
+
+
 def test_a_folder_in_its_place_is_one_clear_error(path: str) -> None:
     Path(path).mkdir(parents=True)
     with journal.open(path) as opened, pytest.raises(JournalError, match="could not be used"):
@@ -218,7 +229,7 @@ def test_no_room_for_the_first_file(tmp_path: Path) -> None:
 
 _CREATE = """
 import sys
-from journal_world import begun
+from tests.journal.journal_world import begun
 from rollout import journal
 from rollout.errors import JournalFull
 with journal.open(sys.argv[1]) as opened:

@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from journal_world import MAKERS, ME, REBOOTED, RUN, Clock, Controller, begun, graph
 
 from rollout.errors import JournalError, LeaseLost, Locked
 from rollout.journal import POLICY, Ended, Journal, Life, Owner
 from rollout.model.event import Event, Kind
+from tests.journal.journal_world import MAKERS, ME, REBOOTED, RUN, Clock, Controller, begun, graph
 
 DONE = Event(Kind.DONE, "the playbook finished", "h1", "stage", 1)
 PAUSE = Event(Kind.PAUSED, "lunch", data={"by": "person"})

@@ -7,12 +7,12 @@ from tempfile import TemporaryDirectory
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from journal_world import MAKERS, ME, RUN, Clock, Controller, begun, graph
 
 from rollout.errors import LimitReached
 from rollout.journal import Journal
 from rollout.model.event import Event, Kind
 from rollout.model.state import HostState, Status
+from tests.journal.journal_world import MAKERS, ME, RUN, Clock, Controller, begun, graph
 
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """Hundreds of synced commits: about order, not about disks."""

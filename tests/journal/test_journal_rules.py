@@ -5,12 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from journal_world import MAKERS, RUN, Clock, Controller, begun, graph
 
 from rollout.errors import Behind, JournalError, LimitReached
 from rollout.journal import HostRow, Journal
 from rollout.model.event import REQUESTS, Event, Kind
 from rollout.model.state import HostState, Status
+from tests.journal.journal_world import MAKERS, RUN, Clock, Controller, begun, graph
 
 DONE = Event(Kind.DONE, "the playbook finished", "h1", "stage", 1)
 PAUSE = Event(Kind.PAUSED, "lunch", data={"by": "person"})
