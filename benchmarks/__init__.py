@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 
 Result = TypeVar("Result")
 
-_COMPARE = {"<=": operator.le, ">=": operator.ge}
+_COMPARE: dict[str, Callable[[float, float], bool]] = {"<=": operator.le, ">=": operator.ge}
 
 
 class Usage(NamedTuple):
