@@ -23,8 +23,9 @@ WORDS = (
 BECOME = ("become", "become_method", "become_user", "become_flags", "become_exe")
 SSH = ("ssh_common_args", "ssh_extra_args", "ssh_executable", "scp_extra_args", "sftp_extra_args")
 
+PATH_VARIABLES = frozenset(f"ANSIBLE_{key.upper()}" for key in PATHS)
 VARIABLES = frozenset(
-    {f"ANSIBLE_{key.upper()}" for key in PATHS}
+    PATH_VARIABLES
     | {
         "ANSIBLE_HOME",
         "ANSIBLE_REMOTE_USER",
@@ -43,9 +44,13 @@ OURS = re.compile(r"ANSIBLE_|AWX_|RUNNER_|ROLLOUT_|(JOB_ID|AD_HOC_COMMAND_ID|PRO
 MULTIPLEXING = re.compile(r"Control(Path|Master|Persist)", re.IGNORECASE)
 
 
-def environment(of: Mapping[str, str]) -> dict[str, str]:
-    """What of the controller's environment a unit inherits. Messages are English UTF-8, for they are read."""
+def environment(of: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """What of the controller's environment a unit inherits. Messages are English UTF-8, for they are read.
+
+    `folder`: where the controller was started, to which the paths of Ansible's variables are relative.
+    """
     kept = {name: value for name, value in of.items() if name in VARIABLES or not OURS.match(name)}
+    kept |= {name: _absolute(kept[name], folder) for name in PATH_VARIABLES & kept.keys()}
     return kept | {"LC_ALL": "C.UTF-8"}
 
 

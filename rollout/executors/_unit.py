@@ -166,6 +166,15 @@ class Unit:
         found = _object(self.path / "result.json")
         return Result(found["ending"], found["because"], found["task"]) if found else None
 
+    def playbook(self) -> int | None:
+        """Pid of the `ansible-playbook` of this unit, while it lives."""
+        try:
+            pid = int((self.private / "ansible.pid").read_text(encoding="ascii"))
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except (OSError, ValueError):
+            return None
+        return pid if os.fsencode(self.private / "ansible.pid") in words else None
+
     def printed(self) -> str:
         """The last of what Ansible printed."""
         try:

@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -20,6 +21,9 @@ from rollout.model.seams import Connection, Ending, Order, Outcome, Post
 
 LEEWAY = 30.0
 """Seconds past deadline and grace after which a supervisor that says nothing is reported late."""
+
+DYING = 5.0
+"""Seconds that Ansible may take to die once the kernel has killed it."""
 
 
 class AnsibleExecutor:
@@ -48,7 +52,7 @@ class AnsibleExecutor:
         self._connect, self._patience, self._grace = connect, patience, grace
         folder = playbook_dir.absolute()
         users = passed_through(users_file(folder, environ))
-        self._launcher = Launcher(folder, python, grace, users, environment(environ))
+        self._launcher = Launcher(folder, python, grace, users, environment(environ, Path.cwd()))
         self._watcher = Watcher()
         self._closing = threading.Event()
 
@@ -183,6 +187,9 @@ class AnsibleExecutor:
             os.close(lock)
 
     def _conclude(self, order: Order, unit: Unit) -> Result:
+        until = time.monotonic() + DYING
+        while unit.playbook() is not None and time.monotonic() < until:
+            self._closing.wait(0.02)  # the kernel kills it with its supervisor: let it write no more
         events, output = read_events(unit.artifacts), unit.printed()
         result = judge(order.host, events, None, output)
         if result is None:

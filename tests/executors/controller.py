@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from ansible_bench import Bench
+from tests.executors.ansible_bench import Bench
 
 
 def main() -> None:

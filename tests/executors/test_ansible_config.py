@@ -4,7 +4,16 @@ import configparser
 import json
 from pathlib import Path
 
-from rollout.executors._config import ansible_cfg, environment, passed_through, users_file
+from rollout.executors._config import (
+    BECOME,
+    PATHS,
+    SSH,
+    WORDS,
+    ansible_cfg,
+    environment,
+    passed_through,
+    users_file,
+)
 from rollout.executors._inventory import write_inventory
 from rollout.executors._secrets import secrets_of
 
@@ -19,11 +28,11 @@ def test_the_users_environment_is_let_through_by_a_list() -> None:
     found = environment({
         "PATH": "/bin", "SSH_AUTH_SOCK": "/s", "OS_CLOUD": "tokyo", "ANSIBLE_ROLES_PATH": "/r", "ANSIBLE_CONFIG": "/x",
         "ANSIBLE_HOST_KEY_CHECKING": "False", "ANSIBLE_STRATEGY": "free", "ANSIBLE_FORKS": "50", "JOB_ID": "7",
-        "AWX_LIB_DIRECTORY": "/a", "ROLLOUT_MARK": "m", "LC_ALL": "ja_JP", "ANSIBLE_VAULT_PASSWORD_FILE": "/v",
-    })  # fmt: skip
+        "AWX_LIB_DIRECTORY": "/a", "ROLLOUT_MARK": "m", "LC_ALL": "ja_JP", "ANSIBLE_VAULT_PASSWORD_FILE": "vault",
+    }, Path("/home/me"))  # fmt: skip
     assert found == {
         "PATH": "/bin", "SSH_AUTH_SOCK": "/s", "OS_CLOUD": "tokyo", "ANSIBLE_ROLES_PATH": "/r",
-        "ANSIBLE_VAULT_PASSWORD_FILE": "/v", "LC_ALL": "C.UTF-8",
+        "ANSIBLE_VAULT_PASSWORD_FILE": "/home/me/vault", "LC_ALL": "C.UTF-8",
     }  # fmt: skip
 
 
@@ -52,6 +61,12 @@ ssh_args = -F ssh.cfg -o ControlPath=/tmp/%h -oControlMaster=no -o ProxyJump=bas
     assert ours["ssh_connection"]["retries"] == "0"
     assert (ours["defaults"]["forks"], ours["defaults"]["host_key_checking"]) == ("1", "True")
     assert "strategy" not in ours["defaults"]
+
+
+def test_the_guide_lists_every_key() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "execution.md").read_text()
+    missing = [key for key in (*PATHS, *WORDS, *BECOME, *SSH) if f"`{key}`" not in guide]
+    assert not missing
 
 
 def test_a_host_with_a_password_may_be_asked_for_it() -> None:

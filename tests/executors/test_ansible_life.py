@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_bench import Answers, Bench, gone, wait_for
 
 from rollout.executors._processes import descendants, stat
 from rollout.executors._unit import Unit
 from rollout.model.seams import Ending, Order, Ran
+from tests.executors.ansible_bench import Answers, Bench, gone, wait_for
 
 WAITS = """
     - name: Wait for a word
@@ -141,30 +141,24 @@ def test_a_killed_supervisor_takes_ansible_with_it_and_the_host_is_asked(bench: 
     assert not bench.unit(order).private.exists()
 
 
-def test_past_its_deadline_a_unit_is_ended_cleanly(bench: Bench) -> None:
-    order = bench.order("h1", WAITS, timeout=7.0)
+def test_past_the_deadline_a_unit_is_ended_cleanly_and_a_once_step_left_alone(bench: Bench) -> None:
+    safe = bench.order("h1", WAITS, timeout=7.0)
     executor = bench.executor()
-    executor.run(order, bench.post)
+    executor.run(safe, bench.post)
+    executor.run(bench.order("h2", timeout=7.0, once=True), bench.post)
     began(bench, "h1")
-    living = everything(bench.unit(order))
-    outcome = bench.answer()
+    began(bench, "h2")
+    living = everything(bench.unit(safe))
+    late = {outcome.host: outcome for outcome in (bench.answer(), bench.answer())}
     executor.close()
-    assert outcome.ending is Ending.LATE
-    assert outcome.because.startswith("it took longer than 7 s; the last task begun was 'Wait for a word'")
+    assert {outcome.ending for outcome in late.values()} == {Ending.LATE}
+    assert late["h1"].because.startswith("it took longer than 7 s; the last task begun was 'Wait for a word'")
     assert gone(living)
-
-
-def test_past_its_deadline_a_once_step_is_reported_and_left_alone(bench: Bench) -> None:
-    executor = bench.executor()
-    executor.run(bench.order("h1", WAITS, timeout=7.0, once=True), bench.post)
-    began(bench, "h1")
-    assert bench.answer().ending is Ending.LATE
-    executor.close()
     again = bench.executor()
-    again.run(bench.order("h1", timeout=7.0, once=True, taken_up=True), bench.post)
+    again.run(bench.order("h2", timeout=7.0, once=True, taken_up=True), bench.post)
     assert bench.answer().ending is Ending.LATE
     (bench.folder / "go").touch()
-    wait_for((bench.folder / "h1.ended").exists)
+    wait_for((bench.folder / "h2.ended").exists)
     again.close()
     assert bench.inbox.empty()
 

@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from ansible_bench import LOCAL, Bench
 
 from rollout.model.seams import Ending, Outcome
+from tests.executors.ansible_bench import LOCAL, Bench
 
 SECRET = "correct-horse-battery"
 FAR = {"ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_ssh_common_args": "-F none"}

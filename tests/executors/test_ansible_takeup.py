@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_bench import LOCAL, NOTHING_RUNS, Answers, Bench, wait_for
 
 from rollout import ssh
 from rollout.errors import HostKeyRefused, HostUnreachable, SshUnsupported
 from rollout.executors._asking import NoAnswer, ask
 from rollout.executors._unit import Result, Unit, file_name, try_lock
 from rollout.model.seams import Ending, Order, Ran
+from tests.executors.ansible_bench import LOCAL, NOTHING_RUNS, Answers, Bench, wait_for
 
 APT = Ran(0, "busy apt-get (process 812)\nasked\n", "")
 LOST = HostUnreachable("h1: no route to host")
