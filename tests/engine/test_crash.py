@@ -3,8 +3,6 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from dying import Died, DyingJournal
-from fleet import CHAIN, a_combo, a_graph, a_plan, an_engine
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +16,8 @@ from rollout.model.graph import Graph
 from rollout.model.plan import After, Amount, Edge, Failures, GateRule, Limits, Moment, Plan, Soak
 from rollout.model.seams import Ending
 from rollout.model.state import State, Status
+from tests.engine.dying import Died, DyingJournal
+from tests.fleet import CHAIN, a_combo, a_graph, a_plan, an_engine
 
 COMBOS = ("a", "b", "c")
 ENDINGS = (Ending.FAILED, Ending.UNREACHABLE, Ending.LATE, Ending.UNKNOWN, Ending.REFUSED)

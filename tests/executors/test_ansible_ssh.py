@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from ssh.conftest import start  # noqa: F401  a fixture
-from ssh.loopback_sshd import Sshd, Start
+from tests.ssh.conftest import start  # noqa: F401  a fixture
+from tests.ssh.loopback_sshd import Sshd, Start
 
 from rollout import ssh
 from rollout.executors._processes import descendants, stat

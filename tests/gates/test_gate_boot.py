@@ -1,12 +1,12 @@
 from typing import Any
 
 import pytest
-from any_connection import subject
 from pydantic import ValidationError
 
 from rollout.gates.boot import Kind
 from rollout.model.seams import Answer, Ran, Verdict
 from rollout.ssh import connect
+from tests.gates.any_connection import subject
 
 OLD, NEW = (f"{digit * 8}-0000-4000-8000-{digit * 12}" for digit in "12")
 DEFAULT: dict[str, Any] = {

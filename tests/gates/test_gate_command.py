@@ -1,12 +1,12 @@
 from typing import Any
 
 import pytest
-from any_connection import subject
 from pydantic import ValidationError
 
 from rollout.gates.command import Kind
 from rollout.model.seams import Ran
 from rollout.ssh.output import CUT
+from tests.gates.any_connection import subject
 
 LONG = "x" * 100 + CUT
 CASES: list[tuple[dict[str, Any], Ran, str, str]] = [

@@ -2,7 +2,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from any_connection import subject
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +10,7 @@ from rollout.gates.guests import SCRIPT, Kind
 from rollout.model.seams import Answer, Ran, Subject, Verdict
 from rollout.ssh import connect
 from rollout.ssh.testing import FakeConnection
+from tests.gates.any_connection import subject
 
 XL = "row Name    ID   Mem VCPUs\tState\tTime(s)\nrow Domain-0   0  4096     8     r-----   42.5\n"
 

@@ -4,10 +4,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from any_connection import subject
-
 from rollout.model.seams import Answer, Ran
 from rollout.ssh import options
+from tests.gates.any_connection import subject
 
 GUIDE = (Path(__file__).parents[2] / "docs/guides/gates.md").read_text()
 

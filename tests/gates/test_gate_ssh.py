@@ -1,10 +1,10 @@
 import pytest
-from any_connection import subject
 
 from rollout import kinds
 from rollout.errors import HostKeyRefused, HostUnreachable, SshUnsupported
 from rollout.gates.ssh import Kind
 from rollout.model.seams import Answer, Ran
+from tests.gates.any_connection import subject
 
 CASES = [
     (Ran(0, "", ""), "pass"),

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from rollout.lab import Lab, leftovers
-
-from .driving import eventually
+from tests.lab.driving import eventually
 
 pytestmark = pytest.mark.lab
 

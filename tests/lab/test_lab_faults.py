@@ -7,8 +7,7 @@ import pytest
 
 from rollout.errors import LabError
 from rollout.lab import KINDS, Lab
-
-from .driving import UPGRADE, eventually, reaches, reboot, said, ssh
+from tests.lab.driving import UPGRADE, eventually, reaches, reboot, said, ssh
 
 pytestmark = pytest.mark.lab
 

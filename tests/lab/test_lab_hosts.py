@@ -8,8 +8,7 @@ import pytest
 import yaml
 
 from rollout.lab import Lab
-
-from .driving import TO_BIRCH, UPGRADE, eventually, reaches, reboot, said, ssh
+from tests.lab.driving import TO_BIRCH, UPGRADE, eventually, reaches, reboot, said, ssh
 
 pytestmark = pytest.mark.lab
 

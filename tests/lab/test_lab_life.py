@@ -9,8 +9,7 @@ import pytest
 
 from rollout.errors import LabError
 from rollout.lab import HostSpec, Lab, default_hosts, leftovers, needs, read_spec
-
-from .driving import eventually, said
+from tests.lab.driving import eventually, said
 
 lab_only = pytest.mark.lab
 

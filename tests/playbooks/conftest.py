@@ -2,10 +2,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from by_hand import Hand
 
 from rollout.lab import HostSpec, Lab
 from rollout.lab.needs import missing
+from tests.playbooks.by_hand import Hand
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from by_hand import ANSIBLE_PLAYBOOK, PLAYBOOKS
+
+from tests.playbooks.by_hand import ANSIBLE_PLAYBOOK, PLAYBOOKS
 
 ROLE = PLAYBOOKS / "roles" / "rollout"
 

@@ -1,5 +1,6 @@
 import pytest
-from by_hand import Hand
+
+from tests.playbooks.by_hand import Hand
 
 pytestmark = pytest.mark.lab
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from by_hand import PLAYBOOKS
+
+from tests.playbooks.by_hand import PLAYBOOKS
 
 FILE = PLAYBOOKS / "roles" / "rollout" / "library" / "rollout_suites.py"
 

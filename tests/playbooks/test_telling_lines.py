@@ -4,7 +4,8 @@ import subprocess
 
 import pytest
 import yaml
-from by_hand import PLAYBOOKS
+
+from tests.playbooks.by_hand import PLAYBOOKS
 
 PROGRAM = yaml.safe_load((PLAYBOOKS / "roles" / "rollout" / "vars" / "main.yml").read_text())[
     "rollout_telling_lines"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .loopback_sshd import SSHD, USER, Sshd, Start, free_port, keygen, public
+from tests.ssh.loopback_sshd import SSHD, USER, Sshd, Start, free_port, keygen, public
 
 
 @pytest.fixture(scope="session")

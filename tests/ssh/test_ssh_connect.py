@@ -15,8 +15,7 @@ import pytest
 from rollout.errors import HostKeyRefused, HostUnreachable, SshError, SshUnsupported
 from rollout.ssh import connect
 from rollout.ssh.output import CAPACITY, is_cut
-
-from .loopback_sshd import Sshd, Start, free_port, keygen, public
+from tests.ssh.loopback_sshd import Sshd, Start, free_port, keygen, public
 
 
 @pytest.fixture(autouse=True)

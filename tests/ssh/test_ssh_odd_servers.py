@@ -11,8 +11,7 @@ import pytest
 
 from rollout.errors import HostUnreachable
 from rollout.ssh import connect
-
-from .loopback_sshd import keygen, public
+from tests.ssh.loopback_sshd import keygen, public
 
 
 class Server(paramiko.ServerInterface):
