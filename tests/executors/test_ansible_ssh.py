@@ -6,13 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.ssh.conftest import start  # noqa: F401  a fixture
-from tests.ssh.loopback_sshd import Sshd, Start
 
 from rollout import ssh
 from rollout.executors._processes import descendants, stat
 from rollout.model.seams import Ending
 from tests.executors.ansible_bench import Bench, gone, wait_for
+from tests.ssh.conftest import start  # noqa: F401  a fixture
+from tests.ssh.loopback_sshd import Sshd, Start
 
 PYTHON = {"ansible_python_interpreter": sys.executable}
 
