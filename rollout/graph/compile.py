@@ -54,7 +54,7 @@ def compile_graph(plan: Plan, fleet: Fleet, parts: Mapping[str, str]) -> Graph:
         tolerated_canary=plan.failures.canary,
         tolerated_combo=plan.failures.combo,
         tolerated_run=len(nodes) if plan.failures.run is None else plan.failures.run,
-        untouched=tuple([*matched.untouched, *unreached]),
+        untouched=(*matched.untouched, *unreached),
         notes=(*plan.defaults, *_notes(plan, matched)),
     )
 
@@ -135,11 +135,11 @@ def _notes(plan: Plan, matched: Matched) -> list[str]:
     for rule in plan.combos:
         if rule.verdict != "blocked" and not matched.hosts[rule.name] and not matched.current[rule.name]:
             notes.append(f"combo {rule.name} matches no host")
-        for after in rule.after:
-            if matched.hosts[rule.name] and not matched.hosts[after.combo]:
-                notes.append(
-                    f"combo {rule.name} waits for {after.combo}, which has no host to upgrade: it does not wait"
-                )
+        notes += [
+            f"combo {rule.name} waits for {after.combo}, which has no host to upgrade: it does not wait"
+            for after in rule.after
+            if matched.hosts[rule.name] and not matched.hosts[after.combo]
+        ]
     return notes
 
 

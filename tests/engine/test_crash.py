@@ -226,14 +226,15 @@ def test_a_run_that_dies_ends_as_one_that_does_not(case: Case, deaths: list[Deat
 
 
 def ends(told: Told, among: Told) -> dict[str, Status]:
-    """How each host ended. Once something was stopped, only hosts that began in both runs can be compared.
+    """How each host ended. Once something was stopped, only hosts that took their slot in both runs can be compared.
 
     Which of two things that happen in the same instant comes first may change with a death, and so may who still began.
     """
     stopped = any(event.kind in {Kind.TRIPPED, Kind.STUCK} for event in [*told.events, *among.events])
-    begun = {name for name, host in among.state.hosts.items() if host.status is not Status.WAITING}
+    aside = {Status.WAITING, Status.RUNNING}
+    begun = {name for name, host in among.state.hosts.items() if host.status not in aside}
     return {
         name: host.status
         for name, host in told.state.hosts.items()
-        if not stopped or (name in begun and host.status is not Status.WAITING)
+        if not stopped or (name in begun and host.status not in aside)
     }
