@@ -39,6 +39,7 @@ _PATTERN_ONLY = {
     "ANSIBLE_TRANSFORM_INVALID_GROUP_CHARS": "ignore",
 }
 _UNMATCHED = re.compile(r"Could not match supplied host pattern, ignoring: (.*)")
+_SCRIPT = "Standard error from inventory script:"
 _COUNT = re.compile(r"\s*hosts \((\d+)\):")
 
 
@@ -150,7 +151,13 @@ def _warnings(stderr: bytes) -> tuple[str, ...]:
 
 
 def _cause(stderr: bytes) -> str:
-    """From the first error on; Ansible's warnings come before it."""
-    lines = [plain(line.rstrip()) for line in stderr.decode(errors="replace").splitlines() if line.strip()]
+    """The error, then what each plugin said of a source that none could parse, then a script's own words."""
+    lines = [plain(line.rstrip()) for line in stderr.decode(errors="replace").splitlines()]
     first = next((number for number, line in enumerate(lines) if line.startswith(("[ERROR]", "ERROR!"))), 0)
-    return "\n  ".join(lines[first : first + 12]) or "it gave no reason"
+    plugins = [line for line in lines if line.startswith("[WARNING]: Failed to parse inventory with")]
+    script: list[str] = []
+    if _SCRIPT in lines:
+        rest = lines[lines.index(_SCRIPT) + 1 :]
+        script = [f"the script said: {line}" for line in rest[: rest.index("") if "" in rest else None]]
+    told = [*lines[first : first + 12], *script[-5:], *plugins[:5]]
+    return "\n  ".join(line for line in dict.fromkeys(told) if line) or "it gave no reason"

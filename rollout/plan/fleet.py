@@ -91,12 +91,13 @@ def _text(variables: dict[str, Any], name: str) -> str:
 
 def _told(plan: Plan, factor: str, why: str, hosts: list[str]) -> Problem:
     name = plan.factors[factor]
+    has = "have" if len(hosts) > 1 else "has"
     listed = f"{len(hosts)} hosts ({some(hosts)})" if len(hosts) > 1 else f"host {some(hosts)}"
     if why == _MISSING:
         sentence = (
             f"no hostvar {shown(name)}; set it in the inventory (host_vars, group_vars), or narrow `hosts`"
         )
-        return Problem(plan.place("factors", factor), f"factor {factor}: {listed} has {sentence}")
+        return Problem(plan.place("factors", factor), f"factor {factor}: {listed} {has} {sentence}")
     return Problem(plan.place("factors", factor), f"factor {factor}: {name} of {listed} {why}")
 
 

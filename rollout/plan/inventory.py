@@ -202,9 +202,9 @@ def _key(plan: Plan, folder: Path) -> str | None:
             content = path.read_bytes()
             lively = lively or bool(_LIVELY.search(content))
             add(str(path), content)
-        for path in _files(plan, folder):
+        for path, is_source in _files(plan, folder):
             content = path.read_bytes()
-            lively = lively or _is_lively(path, content)
+            lively = lively or (is_source and _is_lively(path, content))
             add(str(path), content)
     except TooManyFiles:
         return None
@@ -226,28 +226,28 @@ def _configurations(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _files(plan: Plan, folder: Path) -> Iterator[Path]:
-    """The sources, and the variables that Ansible looks for beside them and beside the plan."""
+def _files(plan: Plan, folder: Path) -> Iterator[tuple[Path, bool]]:
+    """The sources (True), and the variables that Ansible looks for beside them and beside the plan (False)."""
     beside = {folder: None}
     for source in _sources(plan, folder):
         path = Path(source)
-        if "," in source:
+        if "," in source and not path.exists():
             continue
         if path.is_dir():
-            yield from files_under(path)
+            for file in files_under(path):
+                yield file, _VARIABLE_FOLDERS.isdisjoint(file.relative_to(path).parts)
         else:
-            yield path
+            yield path, True
             beside[path.parent] = None
     for place in beside:
         for name in sorted(_VARIABLE_FOLDERS):
             if (place / name).is_dir():
-                yield from files_under(place / name)
+                yield from ((file, False) for file in files_under(place / name))
 
 
 def _is_lively(path: Path, content: bytes) -> bool:
-    if not _VARIABLE_FOLDERS.isdisjoint(path.parts):
-        return False
-    return os.access(path, os.X_OK) or bool(_PLUGIN.search(content))
+    """A script, a plugin's configuration, or what cannot be told because it is encrypted."""
+    return os.access(path, os.X_OK) or content.startswith(b"$ANSIBLE_VAULT") or bool(_PLUGIN.search(content))
 
 
 def _load(file: Path) -> dict[str, Any] | None:

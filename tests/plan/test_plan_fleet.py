@@ -10,7 +10,7 @@ from rollout.model.plan import Plan
 from rollout.plan.fleet import fleet
 from rollout.plan.inventory import Inventory
 
-PLACES = {
+PLACES: dict[tuple[str | int, ...], Place] = {
     ("hosts",): Place("p.yml", 3),
     ("factors",): Place("p.yml", 4),
     ("factors", "os"): Place("p.yml", 5),

@@ -1,6 +1,7 @@
 """The inventory as Ansible itself resolves it: every kind of source, patterns, what is kept, and what goes wrong."""
 
 import json
+import os
 import stat
 import time
 from collections.abc import Callable
@@ -199,7 +200,7 @@ def _vault(folder: Path, *words: str) -> str:
     done = asking._run(
         [asking.program("ansible-vault"), *words, "--vault-password-file", "password"],
         folder,
-        dict(asking.os.environ),
+        dict(os.environ),
         60,
     )
     assert done.returncode == 0, done.stderr
