@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)
         return INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # the second is what click makes of the first
         return _reader_gone()
     except Exception as error:  # noqa: BLE001  the edge: whatever it is becomes a message and an exit code
         return _said(error)

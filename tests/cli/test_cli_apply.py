@@ -1,0 +1,248 @@
+"""plan, show, apply and resume, with an imagined world in Ansible's place; the inventory is Ansible's own."""
+
+import json
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rollout import journal
+from rollout.cli import _controller
+from rollout.cli._screen import Lines
+from rollout.engine.asking import InlineAsker
+from rollout.executors.rehearsal import Rehearsal, RehearsedGate, World
+from rollout.model.event import Event, Kind
+from rollout.model.graph import Graph
+from rollout.model.seams import Connection
+from rollout.model.state import Status
+from rollout.report import ending
+from tests.cli.worlds import INVENTORY, STEP, Typist, a_plan_folder, failing
+
+
+def unreachable(host: str, _variables: object) -> Connection:
+    raise AssertionError(f"nothing may connect to {host}")
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    """What `apply` reaches: steps take no time. Its `faults` may be changed between two commands."""
+    found = World(lambda: 0.0, duration=lambda _host, _step: 0.0)
+
+    def imagined(graph: Graph, *_: object) -> _controller.Reach:
+        gates = {gate.name: RehearsedGate(found) for gate in graph.gates}
+        return _controller.Reach(Rehearsal(found), InlineAsker(gates), {}, lambda _host: {}, unreachable)
+
+    monkeypatch.setattr(_controller, "real", imagined)
+    return found
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Iterator[Path]:
+    found = a_plan_folder(tmp_path / "here")
+    yield found
+    assert stat.S_IMODE((found.parent / ".rollout").stat().st_mode) == 0o700
+
+
+def test_a_plan_is_carried_out_and_reported(rollout: Typist, plan: Path, world: World) -> None:
+    said = rollout("apply", "here/plan.yml", "--yes")
+    assert said.code == 0, said.err
+    assert said.out.startswith("plan imagined, digest ")
+    assert "  a1  upgrade is done" in said.out
+    assert said.out.endswith("  a: 2 verified of 2 hosts\n  b: 1 verified of 1 host\n")
+    assert world.done == {(host, step): 1 for host in ("a1", "a2", "b1") for step in ("precheck", "upgrade")}
+    assert rollout("resume", "here/plan.yml").code == 0
+    assert rollout("status", "--journal", "here/.rollout/journal.sqlite3").out.startswith(
+        "run    imagined-20"
+    )
+
+
+def test_a_failure_halts_and_a_fixed_host_goes_on_to_the_end(
+    rollout: Typist, plan: Path, world: World
+) -> None:
+    world.faults = failing("a1")
+    at = ["--journal", "here/.rollout/journal.sqlite3"]
+    said = rollout("apply", "here/plan.yml", "--yes", "--run", "first")
+    assert said.code == 3
+    for line in (
+        "  a: 1 held, 1 not begun of 2 hosts; a: 1 canary failed, 0 tolerated",
+        "    keeps its place in fleet (1 of 2 held), rack=r1 (1 of 1 held)",
+        "    release: rollout retry a1 --journal here/.rollout/journal.sqlite3 --reason WHY",
+        "then: rollout resume --journal here/.rollout/journal.sqlite3",
+    ):
+        assert line in said.out, line
+    assert rollout("apply", "here/plan.yml").code == 3, "the same run, which still cannot go on"
+    world.faults = {}
+    assert rollout("retry", "a1", *at, "--reason", "swapped the disk").code == 0
+    said = rollout("apply", "here/plan.yml")
+    assert said.code == 0, said.err
+    assert "run first is not finished: carrying it on" in said.out
+    assert world.done["a1", "upgrade"] == world.done["a2", "upgrade"] == 1
+    assert rollout("apply", "here/plan.yml", "--run", "first", "--yes").code == 64
+
+
+def test_without_a_terminal_somebody_must_have_said_yes(rollout: Typist, plan: Path, world: World) -> None:
+    said = rollout("apply", "here/plan.yml")
+    assert said.code == 7
+    assert "apply with --yes" in said.err
+    assert not world.began
+    assert not (plan.parent / ".rollout" / "journal.sqlite3").exists()
+
+
+def test_a_saved_plan_is_applied_as_saved_and_refused_when_stale(
+    rollout: Typist, plan: Path, world: World
+) -> None:
+    shown = rollout("plan", "here/plan.yml", "-o", "saved.json").out
+    assert stat.S_IMODE(Path("saved.json").stat().st_mode) == 0o600
+    assert rollout("show", "saved.json").out == shown
+    (plan.parent / "playbooks" / "step.yml").write_text(STEP + "# changed\n")
+    (plan.parent / "inventory.yml").write_text(
+        INVENTORY.replace("a2: {hw: a, os: old, rack: r2}", "a3: {hw: a, os: old, rack: r2}").replace(
+            "rack: r1", "rack: r9"
+        )
+    )
+    for more in ([], ["--dry-run"]):
+        said = rollout("apply", "saved.json", "--yes", *more)
+        assert said.code == 6
+        for line in (
+            "  playbooks/step.yml has changed",
+            "  hosts no longer selected: a2",
+            "  hosts newly selected: a3",
+            "  hosts with other factors or variables: a1, b1",
+        ):
+            assert line in said.err, line
+    (plan.parent / "playbooks" / "step.yml").write_text(STEP)
+    (plan.parent / "inventory.yml").write_text(INVENTORY)
+    assert rollout("apply", "saved.json", "--yes").code == 0
+    assert world.done["a1", "upgrade"] == 1
+
+
+def test_a_saved_plan_holds_no_variable_but_factors_and_addresses(rollout: Typist, plan: Path) -> None:
+    (plan.parent / "inventory.yml").write_text(
+        INVENTORY.replace("a1: {", "a1: {ansible_host: 192.0.2.7, ansible_password: hunter2, ")
+    )
+    assert rollout("plan", "here/plan.yml", "-o", "saved.json").code == 0
+    text = Path("saved.json").read_text()
+    assert "192.0.2.7" in text
+    assert "hunter2" not in text
+    assert "ansible_password" not in text
+
+
+def test_a_run_is_not_carried_on_with_other_files_unless_given_up(
+    rollout: Typist, plan: Path, world: World
+) -> None:
+    world.faults = failing("a1")
+    at = ["--journal", "here/.rollout/journal.sqlite3"]
+    assert rollout("apply", "here/plan.yml", "--yes", "--run", "first").code == 3
+    rollout("plan", "here/plan.yml", "-o", "saved.json")
+    (plan.parent / "playbooks" / "step.yml").write_text(STEP + "# changed\n")
+    for words in (["apply", "here/plan.yml", "--yes"], ["resume", "here/plan.yml"], ["resume", *at]):
+        said = rollout(*words)
+        assert said.code == 6, words
+        assert "  playbooks/step.yml has changed\n" in said.err
+        assert "--new-run" in said.err
+    world.faults = {}
+    said = rollout("apply", "here/plan.yml", "--yes", "--new-run")
+    assert said.code == 0, said.err
+    assert "given up for a new run" in rollout("status", "--run", "first", *at).out
+
+
+def test_resume_lifts_a_pause_and_apply_does_not(rollout: Typist, plan: Path, world: World) -> None:
+    at = ["--journal", "here/.rollout/journal.sqlite3"]
+    rollout("apply", "here/plan.yml", "--yes", "--run", "first")
+    world.faults = failing("b1")
+    (plan.parent / "inventory.yml").write_text(INVENTORY + "    b3: {hw: b, os: old, rack: r2}\n")
+    assert rollout("apply", "here/plan.yml", "--yes", "--run", "second").code == 3
+    world.faults = {}
+    assert rollout("retry", "b1", *at, "--reason", "x").code == 0
+    assert rollout("pause", *at, "--reason", "lunch").code == 0
+    said = rollout("apply", "here/plan.yml")
+    assert said.code == 8
+    assert "run second is paused: lunch" in said.out
+    assert rollout("resume", "here/plan.yml").code == 0
+    with journal.open("here/.rollout/journal.sqlite3") as book:
+        assert Kind.CONTINUED in {event.kind for event in book.events("second")}
+
+
+def test_hosts_that_left_or_changed_are_gone_and_new_ones_are_listed(
+    rollout: Typist, plan: Path, world: World
+) -> None:
+    world.faults = failing("a1")
+    at = ["--journal", "here/.rollout/journal.sqlite3"]
+    more = "    a3: {hw: a, os: old, rack: r2}\n"
+    (plan.parent / "inventory.yml").write_text(INVENTORY + more)
+    assert rollout("apply", "here/plan.yml", "--yes").code == 3
+    (plan.parent / "inventory.yml").write_text(
+        INVENTORY.replace("    a2: {hw: a, os: old, rack: r2}\n", "")
+        + more.replace("r2", "r3")
+        + "    a4: {hw: a, os: old, rack: r1}\n"
+    )
+    world.faults = {}
+    rollout("retry", "a1", *at, "--reason", "x")
+    said = rollout("resume", *at)
+    assert said.code == 0
+    assert "a2 leaves the run: the plan's host pattern no longer selects it from the inventory" in said.out
+    assert "a3 leaves the run: it is no longer what it was planned as: rack was r2, is r3" in said.out
+    assert "not touched by this run, for they came after it was planned: a4" in said.out
+    with journal.open("here/.rollout/journal.sqlite3") as book:
+        assert {host.name for host in book.hosts(book.run().id, Status.GONE)} == {"a2", "a3"}
+
+
+def test_a_dry_run_asks_and_leaves_no_trace(rollout: Typist, plan: Path, world: World) -> None:
+    world.faults = failing("a2", "precheck")
+    plan.write_text(plan.read_text() + "gates: [{name: reachable, kind: ssh, when: before run}]\n")
+    world.unhealthy = frozenset({"b1"})
+    said = rollout("apply", "here/plan.yml", "--dry-run")
+    assert said.code == 1
+    assert "gates before run: 2 of 3 hosts pass" in said.out
+    assert "precheck: 2 of 3 hosts pass" in said.out
+    assert "b1 would not be upgraded: gate reachable: fail, the rehearsed host is not healthy" in said.out
+    assert "a2 would not be upgraded: precheck: failed, no space left on device" in said.out
+    assert set(world.began) == {(host, "precheck") for host in ("a1", "a2", "b1")}
+    assert {path.name for path in (plan.parent / ".rollout").iterdir()} == {"inventory"}
+    world.faults, world.unhealthy = {}, frozenset()
+    assert rollout("apply", "here/plan.yml", "--dry-run").code == 0
+
+
+def test_a_plan_says_with_its_exit_code_whether_there_is_work(
+    rollout: Typist, plan: Path, world: World
+) -> None:
+    said = rollout("plan", "here/plan.yml", "--detailed-exitcode", "--json")
+    assert said.code == 2
+    lines = [json.loads(line) for line in said.out.splitlines()]
+    assert [line["type"] for line in lines] == ["plan", "wave", "wave", "wave", "untouched"]
+    (plan.parent / "inventory.yml").write_text(INVENTORY.replace("os: old", "os: new"))
+    assert rollout("plan", "here/plan.yml", "--detailed-exitcode").code == 0
+    said = rollout("apply", "here/plan.yml")
+    assert said.code == 0
+    assert said.out.endswith("nothing to do: no host is in a wave\n")
+
+
+def test_events_as_json_lines_and_in_a_log(rollout: Typist, plan: Path, world: World) -> None:
+    said = rollout("apply", "here/plan.yml", "--yes", "--json", "--log", "log.jsonl")
+    assert said.code == 0
+    lines = [json.loads(line) for line in said.out.splitlines()]
+    assert lines[0]["type"] == "plan"
+    assert lines[-1]["event"] == "controller-ended"
+    logged = [json.loads(line) for line in Path("log.jsonl").read_text().splitlines()]
+    assert [line["action"] for line in logged] == [line["event"] for line in lines if "event" in line]
+    assert stat.S_IMODE(Path("log.jsonl").stat().st_mode) == 0o600
+
+
+def test_an_abort_lists_what_stays_closed(rollout: Typist, plan: Path, world: World) -> None:
+    world.faults = failing("a1")
+    at = ["--journal", "here/.rollout/journal.sqlite3"]
+    rollout("apply", "here/plan.yml", "--yes", "--run", "first")
+    with journal.open("here/.rollout/journal.sqlite3") as book:
+        graph = book.graph("first")
+        book.request("first", Event(Kind.ABORTED, "wrong week"))
+        reach = _controller.Reach(Rehearsal(world), InlineAsker({}), {}, lambda _host: {}, unreachable)
+        stop, state = _controller.control(book, "first", graph, reach, Lines(graph))
+        text = ending.text("first", graph, state, stop)
+    assert stop.exit_code == 3
+    assert "not verified, so they stay closed to guests: a1\n" in text
+    assert "then: rollout resume" not in text
+    assert rollout("resume", *at).code == 64
+    world.faults = {}
+    said = rollout("apply", "here/plan.yml", "--yes")
+    assert said.code == 0, "an aborted run is over: apply begins a new one"

@@ -1,0 +1,119 @@
+"""Exit codes, and that every error is one clear message."""
+
+from pathlib import Path
+
+import pytest
+
+from rollout import cli, journal
+from rollout.journal import Owner
+from tests.cli.worlds import PLAN, Typist, a_plan_folder, a_run, failing
+from tests.fleet import a_graph
+
+USAGE = [
+    (["statu"], "there is no command statu. Did you mean 'status'?"),
+    (["frobnicate"], "`rollout --help` lists the commands."),
+    (["bad\x1b[31mname"], r"there is no command bad\x1b[31mname"),
+    (["plan"], "Missing argument 'PLAN'"),
+    (["status", "--frob"], "No such option"),
+    (["hosts", "--status", "lost"], "'lost' is not one of"),
+    (["retry", "a1"], "Missing option '--reason'"),
+    (["resolve", "a1", "--as", "maybe", "--reason", "x"], "'maybe' is not one of"),
+    (["apply", "plan.yml", "--run", "a/b"], "--run takes letters"),
+    (["apply", "nowhere.yml"], "nowhere.yml: No such file or directory"),
+    (["show", "plan.yml"], "plan.yml is not a saved plan"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), USAGE, ids=lambda value: repr(value)[:40])
+def test_a_command_line_that_cannot_be_understood_is_64(
+    rollout: Typist, tmp_path: Path, words: list[str], message: str
+) -> None:
+    (tmp_path / "plan.yml").write_text(PLAN)
+    said = rollout(*words)
+    assert said.code == 64
+    assert message in said.err
+    assert "Traceback" not in said.err
+
+
+def test_without_a_journal_it_says_where_it_looked(rollout: Typist) -> None:
+    said = rollout("status")
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith(
+        "rollout: there is no journal at .rollout/journal.sqlite3: run this in the plan's folder"
+    )
+
+
+def test_a_journal_that_is_none_is_an_error(rollout: Typist, tmp_path: Path) -> None:
+    (tmp_path / "j").write_text("not a database, but long enough to be looked at as one" * 100)
+    said = rollout("status", "--journal", "j")
+    assert said.code == 1
+    assert said.err.count("\n") == 1
+
+
+def test_a_plan_with_mistakes_is_65_and_each_line_begins_with_its_place(
+    rollout: Typist, tmp_path: Path
+) -> None:
+    plan = a_plan_folder(tmp_path / "here")
+    plan.write_text(PLAN.replace("hosts: all", "hoosts: all"))
+    said = rollout("validate", "here/plan.yml")
+    assert said.code == 65
+    assert all(line.startswith("here/plan.yml:") for line in said.err.splitlines())
+    assert "hoosts" in said.err
+
+
+def test_a_run_held_by_a_living_controller_is_5(rollout: Typist, tmp_path: Path) -> None:
+    path = a_run(tmp_path, a_graph({"a": 2}), failing("a1"))
+    a_plan_folder(tmp_path / "there")
+    with journal.open(str(path)) as book:
+        book.claim("run", Owner.current())
+    for words in (["resume"], ["resume", "--run", "run"]):
+        said = rollout(*words)
+        assert said.code == 5
+        assert "run 'run' is held by" in said.err
+        assert " since " in said.err
+
+
+def test_a_defect_is_one_line_that_says_how_to_see_more(
+    rollout: Typist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_run(tmp_path, a_graph({"a": 1}))
+
+    def broken(*_: object) -> None:
+        raise ValueError("an \x1b[1munexpected\nvalue")
+
+    monkeypatch.setattr("rollout.cli._runs.standing", broken)
+    said = rollout("status")
+    assert said.code == 1
+    assert said.err.startswith("rollout: this is a defect in rollout: ValueError: an \\x1b[1munexpected")
+    assert "--traceback" in said.err
+    assert "Traceback" not in said.err
+    assert "Traceback (most recent call last)" in rollout("--traceback", "status").err
+
+
+def test_interrupts_are_130(rollout: Typist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_run(tmp_path, a_graph({"a": 1}))
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rollout.cli._runs.existing", interrupted)
+    assert rollout("status").code == 130
+
+
+def test_the_version_is_told(rollout: Typist) -> None:
+    said = rollout("--version")
+    assert said.code == 0
+    assert said.out.startswith("rollout ")
+
+
+def test_every_code_of_the_help_is_one_that_errors_use() -> None:
+    from rollout import errors
+
+    text = " ".join((cli.command.help or "").split())
+    kinds = [
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, errors.RolloutError)
+    ]
+    for code in {kind.exit_code for kind in kinds}:
+        assert f"{code} " in text

@@ -1,0 +1,117 @@
+"""Signals, the heartbeat, the live picture."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from rich.console import Console
+
+from rollout.cli import _controller, _screen
+from rollout.engine.inbox import Inbox, StopAsked, VirtualInbox
+from rollout.executors.rehearsal import World
+from rollout.journal.memory import MemoryJournal
+from rollout.model.event import Event, Kind
+from rollout.model.state import State
+from rollout.report.live import LiveStatus
+from tests.cli.worlds import failing
+from tests.fleet import a_graph, an_engine
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)], ids=str
+)
+def test_the_first_signal_asks_for_a_safe_stop(
+    capfd: pytest.CaptureFixture[str], number: signal.Signals, code: int
+) -> None:
+    inbox, before = Inbox(), signal.getsignal(number)
+    with _controller.stopping(inbox):
+        os.kill(os.getpid(), number)
+        message = inbox.get(None)
+    assert message == StopAsked(code, f"stopped safely by {number.name}")
+    assert "stopping safely: the steps in flight end first; once more stops at once" in capfd.readouterr().err
+    assert signal.getsignal(number) == before
+
+
+def test_the_second_signal_ends_at_once() -> None:
+    code = (
+        "import os, signal, time\n"
+        "from rollout.cli import _controller\n"
+        "from rollout.engine.inbox import Inbox\n"
+        "with _controller.stopping(Inbox()):\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    time.sleep(60)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, stderr=subprocess.PIPE, timeout=50)
+    assert done.returncode == 130
+    assert b"`rollout resume` finds it" in done.stderr
+
+
+def test_an_inbox_shows_the_time_whenever_the_engine_waits() -> None:
+    seen: list[float] = []
+    inbox = _controller.TickingInbox(seen.append)
+    inbox.post(StopAsked(130, "x"))
+    assert inbox.get(None) == StopAsked(130, "x")
+    assert len(seen) == 1
+
+
+def test_a_heartbeat_comes_when_nothing_else_was_said_for_a_minute(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    graph = a_graph({"a": 2})
+    lines, state = _screen.Lines(graph), State(graph)
+    lines.tick(10**12)
+    assert capsys.readouterr().out == "", "nothing is known yet"
+    lines.tell(Event(Kind.OPENED, "a/1: nothing comes before it", data={"wave": "a/1"}), state)
+    assert capsys.readouterr().out == "00:00:00Z  -   wave opens: a/1: nothing comes before it\n"
+    lines.tick(0)
+    assert capsys.readouterr().out == ""
+    lines.tick(10**10)
+    assert "0 steps and 0 questions in flight; a: 2 not begun of 2 hosts" in capsys.readouterr().out
+
+
+def test_a_reader_that_goes_away_stops_the_lines_and_not_the_run() -> None:
+    code = (
+        "import sys\n"
+        "from rollout.cli._screen import Lines\n"
+        "from rollout.model.event import Event, Kind\n"
+        "from rollout.model.state import State\n"
+        "from tests.fleet import a_graph\n"
+        "graph = a_graph({'a': 1})\n"
+        "lines = Lines(graph)\n"
+        "sys.stdin.read(1)\n"
+        "for number in range(3):\n"
+        "    lines.tell(Event(Kind.DONE, 'x', 'a1', 'upgrade'), State(graph))\n"
+        "sys.stderr.write('went on')\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        process.stdin.write(b"x")
+        process.stdin.close()
+        assert process.stderr.read() == b"went on"
+    assert process.returncode == 0
+
+
+def test_the_live_picture_shows_the_combos_and_the_last_events_and_no_markup_acts() -> None:
+    graph = a_graph({"a": 2, "b": 2})
+    inbox, journal = VirtualInbox(1_700_000_000), MemoryJournal()
+    journal.create("run", graph, plan_file="", created_by="")
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=120, height=40, no_color=True)
+    engine = an_engine(graph, journal, World(inbox.now, faults=failing("a1")), inbox)
+    with LiveStatus("[red]run\x1b[2J", graph, console) as live:
+        engine._listener = live.tell
+        engine.run()
+    text = out.getvalue()
+    assert "[red]run\\x1b[2J: 0 steps in flight" in text
+    assert "a: 1 held, 1 not begun of 2 hosts" in text
+    assert "the controller ends (3)" in text
+    assert text.endswith("\x1b[?25h"), "the cursor is given back"
