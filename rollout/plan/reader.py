@@ -22,7 +22,7 @@ def read(path: Path) -> meant.Plan:
     file = str(path)
     root, problems = parse(_text(path, file), file)
     if root is None:
-        raise PlanInvalid(problems)
+        raise PlanInvalid([Problem(problem.place, plain(problem.message)) for problem in problems])
     if root.kind != "map":
         raise PlanInvalid(
             [*problems, Problem(root.place, "a plan is a mapping of keys such as `rollout: NAME`")]
@@ -34,7 +34,7 @@ def read(path: Path) -> meant.Plan:
     also = [problem for problem in (*wrong, *check.problems(draft)) if problem.place not in named]
     problems += [*said, *also]
     if problems or written is None:
-        raise PlanInvalid(problems)
+        raise PlanInvalid([Problem(problem.place, plain(problem.message)) for problem in problems])
     return _plan(written, draft, file)
 
 
