@@ -113,6 +113,7 @@ quiet = settings(
 @given(
     edits=st.lists(st.tuples(st.integers(0, len(VALID)), st.integers(0, 12), BITS), min_size=1, max_size=4)
 )
+@example([(VALID.index("os: debian-13"), 2, "\u202e")])
 def test_any_edit_of_a_plan(folder: Path, edits: list[tuple[int, int, str]]) -> None:
     text = VALID
     for at, cut, bit in edits:
