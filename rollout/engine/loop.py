@@ -66,6 +66,7 @@ class Engine:
         self._unkept: dict[str, None] = {}
         self._questions = count(1)
         self._asked: dict[str, tuple[int, Ask]] = {}
+        self._taken_up: set[tuple[str, int]] = set()
         self._stopping: StopAsked | None = None
         self._ahead = 0.0
         self._renewed = inbox.now()
@@ -83,7 +84,9 @@ class Engine:
                 decisions = [self._stop_safely(self._stopping, decisions)]
             for decision in decisions:
                 if isinstance(decision, Stop):
-                    return self._end(decision)
+                    if self._end(decision):
+                        return decision
+                    break
                 if isinstance(decision, Wait):
                     self._wait(decision.until)
                 elif not self._perform(decision):
@@ -105,6 +108,7 @@ class Engine:
                 self._must_record(Event(Kind.GONE, because, name))
         for name in tuple(self.state.open):
             host = self.state.hosts[name]
+            self._taken_up.add((name, host.attempt))
             self._carry_out(name, host.step or "", host.attempt, taken_up=True)
 
     def _perform(self, decision: Decision) -> bool:
@@ -196,20 +200,22 @@ class Engine:
         host = self.state.hosts[outcome.host]
         if not host.open or (host.step, host.attempt) != (outcome.step, outcome.attempt):
             return  # e.g. a late step that came to an end after all
-        step = self.state.combo_of(outcome.host).step(outcome.step)
-        ending, data = outcome.ending, {"ending": str(outcome.ending), "task": outcome.task}
-        again = ending is Ending.NEVER_BEGAN or (
-            ending is Ending.INTERRUPTED and step is not None and not step.once
-        )
-        if ending is Ending.DONE:
-            kind = Kind.DONE
-        elif again:
-            kind = Kind.VOID
-        else:
-            kind = Kind.FAILED
-            if ending is Ending.INTERRUPTED:
-                data["ending"] = str(Ending.UNKNOWN)
+        kind, ending = self._meaning(outcome)
+        data = {"ending": str(ending), "task": outcome.task}
         self._must_record(Event(kind, outcome.because, outcome.host, outcome.step, outcome.attempt, data))
+
+    def _meaning(self, outcome: Outcome) -> tuple[Kind, Ending]:
+        """A step begins again without counting as a try only if a controller died with it; what dies under our eyes has failed."""
+        ending = outcome.ending
+        if ending is Ending.DONE:
+            return Kind.DONE, ending
+        step = self.state.combo_of(outcome.host).step(outcome.step)
+        if ending is Ending.INTERRUPTED and (step is None or step.once):
+            return Kind.FAILED, Ending.UNKNOWN
+        died_with_us = (outcome.host, outcome.attempt) in self._taken_up
+        if died_with_us and ending in {Ending.INTERRUPTED, Ending.NEVER_BEGAN}:
+            return Kind.VOID, ending
+        return Kind.FAILED, ending
 
     # --- writing -------------------------------------------------------------------------------------------------------------
 
@@ -231,6 +237,8 @@ class Engine:
 
     def _write(self, event: Event, take: tuple[tuple[str, int], ...]) -> None:
         with self._journal.writing(self._lease, self.state.run.seq) as writing:
+            if take and self._unkept:  # a request that was read meanwhile may have freed the very slot
+                writing.keep(self.state.run, [self.state.hosts[name] for name in self._unkept])
             written = writing.append(event, take)
             self._fold(written)
             writing.keep(self.state.run, [self.state.hosts[name] for name in self._unkept])
@@ -260,8 +268,10 @@ class Engine:
             return Wait(None, "the steps in flight end first")
         return Stop(asked.exit_code, asked.because)
 
-    def _end(self, stop: Stop) -> Stop:
-        self._must_record(Event(Kind.ENDED, stop.because, data={"exit_code": stop.exit_code}))
+    def _end(self, stop: Stop) -> bool:
+        """False: a request came in the last moment, and may be a reason to go on."""
+        if not self._record(Event(Kind.ENDED, stop.because, data={"exit_code": stop.exit_code})):
+            return False
         self._journal.release(self._lease, stop.exit_code, stop.because)
         self._steps.close()
-        return stop
+        return True

@@ -23,15 +23,16 @@ def compile_graph(plan: Plan, fleet: Fleet, parts: Mapping[str, str]) -> Graph:
     problems = [*matched.problems, *cycles]
     if problems:
         raise PlanInvalid(problems)
+    cuts = {rule.name: _cut(plan, matched.hosts[rule.name]) for rule in rules}
     combos = {
-        rule.name: _combo(rule, matched)
+        rule.name: _combo(rule, cuts[rule.name], matched.current[rule.name])
         for rule in rules
-        if matched.hosts[rule.name] or matched.current[rule.name]
+        if cuts[rule.name] or matched.current[rule.name]
     }
     waves: dict[str, Wave] = {}
     unreached: list[Untouched] = []
     for rule in rules:
-        cut = _cut(plan, matched.hosts[rule.name])
+        cut = cuts[rule.name]
         waves.update(_waves(plan, rule, cut, combos, waves))
         reached = len(cut[-1]) if cut else 0
         because = f"no wave of {rule.name} reaches it"
@@ -59,15 +60,10 @@ def compile_graph(plan: Plan, fleet: Fleet, parts: Mapping[str, str]) -> Graph:
     )
 
 
-def _combo(rule: ComboRule, matched: Matched) -> Combo:
-    return Combo(
-        rule.name,
-        rule.steps,
-        rule.to,
-        len(matched.hosts[rule.name]),
-        matched.current[rule.name],
-        rule.guests_ignored,
-    )
+def _combo(rule: ComboRule, cut: list[list[str]], current: int) -> Combo:
+    """Hosts that no wave reaches are none of its hosts: nobody waits for them."""
+    reached = len(cut[-1]) if cut else 0
+    return Combo(rule.name, rule.steps, rule.to, reached, current, rule.guests_ignored)
 
 
 def _cut(plan: Plan, hosts: list[Host]) -> list[list[str]]:

@@ -6,8 +6,8 @@ A request that no longer fits (a retry of a host that is not held, say) changes 
 from collections.abc import Callable
 
 from rollout.model.event import Event, Kind
-from rollout.model.seams import Answer
-from rollout.model.state import HostState, State, Status
+from rollout.model.seams import Answer, Ending
+from rollout.model.state import OUT, HostState, State, Status
 
 REMEMBER = "remember"
 """The moment at which a gate sees a host before its first disruptive step."""
@@ -116,6 +116,7 @@ def _intended(state: State, host: HostState, event: Event) -> None:
         host.tries = 0
     host.step, host.attempt, host.open = event.step, event.attempt, True
     host.because, host.not_before, host.reserved = event.because, 0.0, False
+    host.fresh = bool(event.data.get("slots"))
     host.slot = host.slot or state.combo_of(host.name).holds_slot(event.step or "")
 
 
@@ -131,7 +132,10 @@ def _failed(_state: State, host: HostState, event: Event) -> None:
 
 
 def _void(_state: State, host: HostState, event: Event) -> None:
+    """A host that was never touched gives back what it took: whether it may begin is decided anew."""
     host.open, host.because = False, event.because
+    if host.fresh and event.data.get("ending") == Ending.NEVER_BEGAN:
+        host.slot = False
 
 
 def _retrying(_state: State, host: HostState, event: Event) -> None:
@@ -182,6 +186,7 @@ def _soaking(_state: State, host: HostState, event: Event) -> None:
     _enter(host, Status.SOAKING, event)
     host.not_before, host.slot = float(event.data["until"]), False
     host.step, host.ending = None, None
+    host.answered, host.gate_tries = {}, {}
 
 
 def _verified(_state: State, host: HostState, event: Event) -> None:
@@ -192,13 +197,16 @@ def _verified(_state: State, host: HostState, event: Event) -> None:
 
 
 def _held(state: State, host: HostState, event: Event) -> None:
-    """A host that was disrupted keeps, or takes back, its slot; one that was not touched takes none."""
+    """A host that was disrupted keeps, or takes back, its slot; one that was not touched takes none.
+
+    A round that it still has to answer waits for it: letting it try again is no answer.
+    """
     combo = state.combo_of(host.name)
     disrupted = host.slot or (host.passed is not None and combo.holds_slot(host.passed))
     _enter(host, Status.HELD, event)
     host.slot, host.harmed, host.reserved = disrupted, True, False
     host.uncertain = bool(event.data.get("uncertain"))
-    host.round, host.not_before = None, 0.0
+    host.not_before = 0.0
 
 
 def _gone(_state: State, host: HostState, event: Event) -> None:
@@ -208,11 +216,11 @@ def _gone(_state: State, host: HostState, event: Event) -> None:
 
 
 def _retried(_state: State, host: HostState, event: Event) -> None:
-    """A person answers for it: the failure no longer counts, until it fails again."""
-    if host.status is not Status.HELD:
-        return
-    _back_to_work(host, event)
-    host.harmed = False
+    """A person answers for it: the failure no longer counts, until it fails again; also of a host that has healed since."""
+    if host.status is Status.HELD:
+        _back_to_work(host, event)
+    if host.status not in OUT:
+        host.harmed = False
 
 
 def _resolved(state: State, host: HostState, event: Event) -> None:
@@ -233,7 +241,8 @@ def _resolved(state: State, host: HostState, event: Event) -> None:
 
 
 def _back_to_work(host: HostState, event: Event) -> None:
-    _enter(host, Status.RUNNING, event)
+    """A host for which no step was ever begun waits for its wave, as before."""
+    _enter(host, Status.RUNNING if host.attempt else Status.WAITING, event)
     host.ending, host.not_before, host.tries, host.uncertain = None, 0.0, 0, False
     host.answered, host.gate_tries, host.stuck = {}, {}, False
 

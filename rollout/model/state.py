@@ -39,7 +39,7 @@ class HostState:
 
     `passed`: the last step done; `step`: the one in flight (`open`) or last tried; `tries`: its failures so far.
     `attempt` counts the host's orders and never goes back, so that no two share a mark and attempt.
-    `slot`: it counts in its limits (held hosts too). `harmed`: it counts as a failure. `answered`: passed gates of the present
+    `slot`: it counts in its limits (held hosts too); `fresh`: it took the slot with the order in flight. `harmed`: it counts as a failure. `answered`: passed gates of the present
     moment (`moment/gate` -> when). `round`: the wave's or run's gates that it still has to answer. `ending`: how the last try came out,
     until something is decided about it. `stuck`: a gate could not find out; a person is asked.
     """
@@ -52,6 +52,7 @@ class HostState:
     tries: int = 0
     open: bool = False
     slot: bool = False
+    fresh: bool = False
     harmed: bool = False
     uncertain: bool = False
     ending: str | None = None
@@ -182,10 +183,10 @@ class State:
     def _place(self, host: HostState) -> Place:
         """A function of the host's value and of whether its wave is open; nothing else."""
         place = NOWHERE
-        if host.open or host.asking or host.stuck:
+        if host.open or host.asking or host.stuck or host.status in OUT:
             pass
         elif host.ending is not None:
-            place = NOWHERE if host.status in OUT else IDLE
+            place = IDLE
         elif host.not_before:
             place = ("timer", host.not_before)
         elif host.round is not None or host.reserved:
@@ -255,7 +256,7 @@ class State:
         if host.harmed:
             counter = self.harmed_canaries if self.graph.waves[node.wave].canary else self.harmed_others
             counter[node.combo] += by
-        if host.round is not None:
+        if host.round is not None and host.status not in OUT:
             self.rounds_left[node.wave] += by
         begun = host.status is Status.RUNNING or (host.status is Status.WAITING and host.asking)
         if begun and not (host.slot or host.reserved):

@@ -80,12 +80,19 @@ def _due(state: State, now: float) -> list[str]:
 
 
 def _go_on(graph: Graph, state: State, now: float, room: int) -> list[Decision]:
-    """At most one of them takes a slot: the next is judged when that one is counted."""
+    """At most one of them takes a slot: the next is judged when that one is counted.
+
+    What is only to be written down comes alone: it may be the failure for which nothing more may begin.
+    """
+    records: list[Decision] = []
     decisions: list[Decision] = []
     takers = 0
     for name in _due(state, now):
         decision = go_on(graph, state, name, now)
         if decision is None:
+            continue
+        if isinstance(decision, Record):
+            records.append(decision)
             continue
         if isinstance(decision, Start):
             if room <= 0:
@@ -96,7 +103,7 @@ def _go_on(graph: Graph, state: State, now: float, room: int) -> list[Decision]:
                 continue
             takers += 1
         decisions.append(decision)
-    return decisions
+    return records or decisions
 
 
 def _takes(decision: Decision) -> bool:

@@ -18,11 +18,11 @@ def ending(graph: Graph, state: State) -> Stop:
     tally = f"{totals[Status.VERIFIED]} verified, {totals[Status.HELD]} held, {totals[Status.WAITING]} not started"
     if state.run.aborted and unfinished:
         return Stop(HALTED, f"aborted: {state.run.aborted} ({tally})")
-    if not unfinished and not state.run.tripped:
-        held = totals[Status.HELD]
+    held = totals[Status.HELD]
+    if not (unfinished or state.stuck) and not (held and state.run.tripped):
         return Stop(HELD_WITHIN_BUDGET if held else DONE, f"finished: {tally}")
     if state.run.paused:
-        code = HALTED if state.run.paused_by == "gate" else NotNow.exit_code
+        code = HALTED if state.stuck or state.run.paused_by == "gate" else NotNow.exit_code
         return Stop(code, f"paused: {state.run.paused} ({tally})")
     return Stop(HALTED, f"halted: {'; '.join(stalls(graph, state))} ({tally})")
 
@@ -50,7 +50,7 @@ def stalls(graph: Graph, state: State) -> list[str]:
 
 def _full(graph: Graph, state: State) -> list[str]:
     """Limits that held hosts fill."""
-    if not (len(state.ready) or len(state.waiting)):
+    if not (len(state.ready) or len(state.waiting) or state.timers):
         return []
     holders: dict[str, list[str]] = {}
     for host in state.hosts.values():

@@ -12,6 +12,9 @@ from rollout.scheduler.stops import stopped
 FRESH = 300.0
 """Seconds for which the answer of a gate before a step may be relied upon."""
 
+LONGEST_PAUSE = 3600.0
+"""Seconds beyond which the pause between two tries does not grow, unless the plan's first one is longer."""
+
 
 def go_on(graph: Graph, state: State, name: str, now: float) -> Decision | None:
     """The host's next decision; None if it has to wait for something that is not its own."""
@@ -28,7 +31,7 @@ def go_on(graph: Graph, state: State, name: str, now: float) -> Decision | None:
         return asked
     step = combo.following(host.passed)
     if step is None:
-        return _healthy(state, host, now)
+        return _healthy(graph, state, host, now)
     return _next_step(graph, state, host, combo, step, now)
 
 
@@ -93,8 +96,15 @@ def _ask_round(graph: Graph, host: HostState) -> Ask | None:
     return _ask(host, host.round or "", graph.gates_at[edge, what])
 
 
-def _healthy(state: State, host: HostState, now: float) -> Record:
-    """Proven healthy on the target: the slot is free again; health has yet to hold for the soak."""
+def _healthy(graph: Graph, state: State, host: HostState, now: float) -> Decision:
+    """Proven healthy on the target: the slot is free again; health has yet to hold for the soak.
+
+    A host that had come this far before has regressed since: a person let it try again, and it has to prove its health anew.
+    """
+    if host.step is None:
+        asked = _ask(host, SOAK, last_gates(graph, state.combo_of(host.name)))
+        if asked is not None:
+            return asked
     soak = state.wave_of(host.name).soak
     if soak <= 0:
         return Record(Event(Kind.VERIFIED, "every step is done and every gate has passed", host.name))
@@ -127,7 +137,7 @@ def _after_failure(graph: Graph, state: State, host: HostState, now: float) -> R
     if step is None or step.once or host.ending == Ending.REFUSED or host.tries > step.retries:
         times = f" ({host.tries} times)" if host.tries > 1 else ""
         return _hold(host, f"{name} {_word(host.ending)}{times}: {host.because}")
-    pause = step.backoff * 2 ** (host.tries - 1)
+    pause = min(step.backoff * 2 ** (host.tries - 1), max(step.backoff, LONGEST_PAUSE))
     because = f"{name} {_word(host.ending)}: {host.because}; tried again in {pause:g} s (try {host.tries + 1} of {step.retries + 1})"
     return Record(
         Event(Kind.RETRYING, because, host.name, host.step, host.attempt, {"not_before": now + pause})
@@ -157,4 +167,5 @@ def _word(ending: str | None) -> str:
         Ending.LATE: "took longer than its time-out",
         Ending.UNREACHABLE: "lost the host",
         Ending.REFUSED: "was refused",
+        Ending.INTERRUPTED: "was cut short",
     }.get(Ending(ending or "failed"), "failed")

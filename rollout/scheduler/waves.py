@@ -69,6 +69,8 @@ def _missing(graph: Graph, state: State, need: Need) -> str:
     combo = graph.combos[need.combo or ""]
     wanted = combo.hosts + combo.current - state.left[combo.name]
     verified = state.verified[combo.name] + combo.current
+    if not wanted:
+        return f"no host of {combo.name} is left that could prove anything"
     if verified >= need.share * wanted - 1e-9:
         return ""
     return f"{need.share:.0%} of {combo.name} is to be verified first, {verified} of {wanted} hosts are"
