@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from rollout.cli import _compiling, _runs
-from rollout.journal import Journal, Owner, RunRow
+from rollout.errors import Locked
+from rollout.journal import Journal, Life, Owner, RunRow
 from rollout.journal.owner import refuse_unless_dead
 from rollout.model.graph import Graph
 from rollout.model.plan import Plan
@@ -30,18 +31,29 @@ class View:
     log: Path | None = None
 
 
-def refuse_if_held(row: RunRow) -> None:
-    """Raises Locked before anything slow is done."""
-    if row.owner is not None:
+def refuse_if_held(row: RunRow, *, take_over: bool = False) -> None:
+    """Raises Locked before anything slow is done. `take_over`: a person vouches for the death of an owner who cannot be seen."""
+    if row.owner is None:
+        return
+    life = row.owner.life(Owner.current())
+    if life is Life.UNKNOWN and take_over:
+        return
+    try:
         refuse_unless_dead(row.id, row.owner, Owner.current(), row.taken_at, row.renewed_at)
+    except Locked as error:
+        if life is Life.UNKNOWN:
+            raise Locked(f"{error}; make sure that it is dead, then: rollout resume --take-over") from error
+        raise
 
 
-def carry_on(book: Journal, journal: Path, row: RunRow, plan: Plan, view: View, *, lift: bool) -> int:
+def carry_on(
+    book: Journal, journal: Path, row: RunRow, plan: Plan, view: View, *, lift: bool, take_over: bool = False
+) -> int:
     """Carry on with a run that was begun, if its files are what they were. Gives the exit code. Raises PlanStale, Locked.
 
-    `lift`: a pause of a person, or for a gate that could not find out, ends with it.
+    `lift`: a pause of a person, or for a gate that could not find out, ends with it. `take_over`: as in `refuse_if_held`.
     """
-    refuse_if_held(row)
+    refuse_if_held(row, take_over=take_over)
     graph = book.graph(row.id)
     _compiling.refuse_if_changed(row.id, graph, plan)
     inventory = _compiling.resolve(plan)
@@ -50,7 +62,7 @@ def carry_on(book: Journal, journal: Path, row: RunRow, plan: Plan, view: View, 
     if why and not lift and not view.as_json:
         click.echo(f"run {row.id} is paused: {plain(why)}; `rollout resume` lifts the pause")
     said = f"carried on by {_runs.me()}" if why and lift else None
-    return drive(book, journal, row.id, graph, plan, inventory, view, lift=said, gone=gone)
+    return drive(book, journal, row.id, graph, plan, inventory, view, lift=said, gone=gone, force=take_over)
 
 
 def _gone(
@@ -83,6 +95,7 @@ def drive(
     *,
     lift: str | None = None,
     gone: Mapping[str, str] | None = None,
+    force: bool = False,
 ) -> int:
     """Hold the run until it ends or stops, and say how it ended."""
     from rollout.cli import _controller, _screen
@@ -91,7 +104,7 @@ def drive(
     units = _compiling.state_directory(plan_file) / _controller.UNITS
     reach = _controller.real(graph, inventory, plan_file, units)
     screen = _screen.screen(run, graph, as_json=view.as_json, verbose=view.verbose, log=view.log)
-    stop, state = _controller.control(book, run, graph, reach, screen, lift=lift, gone=gone)
+    stop, state = _controller.control(book, run, graph, reach, screen, lift=lift, gone=gone, force=force)
     if not view.as_json:
         click.echo()
         click.echo(ending.text(run, graph, state, stop, _runs.options(journal)), nl=False)

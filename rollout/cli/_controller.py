@@ -101,9 +101,13 @@ def control(
     *,
     lift: str | None = None,
     gone: Mapping[str, str] | None = None,
+    force: bool = False,
 ) -> tuple[Stop, State]:
-    """Carry the run on until it ends or stops. `lift`: why a pause is lifted first. Raises Locked, LeaseLost, JournalError."""
-    lease = book.claim(run, Owner.current())
+    """Carry the run on until it ends or stops. `lift`: why a pause is lifted first. `force`: as in `Journal.claim`.
+
+    Raises Locked, LeaseLost, JournalError.
+    """
+    lease = book.claim(run, Owner.current(), force=force)
     if lift is not None:
         book.request(run, Event(Kind.CONTINUED, lift))
     inbox = TickingInbox(screen.tick)

@@ -44,11 +44,17 @@ def of_host(
         click.echo(f"{plain(host)}: {then}. {_when(row, _runs.options(_runs.where(journal)))}")
 
 
-def must_be_held(_book: Journal, _run: RunRow, host: HostRow) -> None:
+def must_be_held(book: Journal, run: RunRow, host: HostRow) -> None:
     """Raises UsageError for a host that is not held."""
     if host.status is not Status.HELD:
+        paused = book.state(run.id).paused_by == "gate"
+        gate = (
+            "; the run is paused because a gate could not find out: `rollout resume` asks it again"
+            if paused
+            else ""
+        )
         raise UsageError(
-            f"{plain(host.name)} is not held: it is {host.status}{_in(host)}; only a held host can be released"
+            f"{plain(host.name)} is not held: it is {host.status}{_in(host)}; only a held host can be released{gate}"
         )
 
 

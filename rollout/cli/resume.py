@@ -17,8 +17,20 @@ from rollout.model.plan import Plan
 @_options.as_json
 @_options.verbose
 @_options.log
+@click.option(
+    "--take-over",
+    is_flag=True,
+    help="The controller that held the run cannot be seen from here, and I know that it is dead.",
+)
 def command(
-    plan: Path | None, journal: Path | None, run: str | None, as_json: bool, verbose: bool, log: Path | None
+    *,
+    plan: Path | None,
+    journal: Path | None,
+    run: str | None,
+    as_json: bool,
+    verbose: bool,
+    log: Path | None,
+    take_over: bool,
 ) -> int:
     """Carry on with the newest run.
 
@@ -37,10 +49,10 @@ def command(
         if row.ended is not None and _runs.is_finished(book, row):
             click.echo(f"run {row.id} is over: {row.ended.because}")
             return row.ended.exit_code
-        _carrying.refuse_if_held(row)
+        _carrying.refuse_if_held(row, take_over=take_over)
         view = _carrying.View(as_json, verbose, log)
         used = read or _compiling.read_plan(Path(row.plan_file))
-        return _carrying.carry_on(book, path, row, used, view, lift=True)
+        return _carrying.carry_on(book, path, row, used, view, lift=True, take_over=take_over)
 
 
 def _found(book: Journal, plan: Plan | None, run: str | None) -> RunRow:

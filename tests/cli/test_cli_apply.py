@@ -12,6 +12,7 @@ from rollout.cli import _controller
 from rollout.cli._screen import Lines
 from rollout.engine.asking import InlineAsker
 from rollout.executors.rehearsal import Rehearsal, RehearsedGate, World
+from rollout.journal import Owner
 from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph
 from rollout.model.seams import Connection
@@ -227,6 +228,26 @@ def test_events_as_json_lines_and_in_a_log(rollout: Typist, plan: Path, world: W
     logged = [json.loads(line) for line in Path("log.jsonl").read_text().splitlines()]
     assert [line["action"] for line in logged] == [line["event"] for line in lines if "event" in line]
     assert stat.S_IMODE(Path("log.jsonl").stat().st_mode) == 0o600
+
+
+def test_a_controller_that_cannot_be_seen_is_taken_over_only_when_a_person_says_so(
+    rollout: Typist, plan: Path, world: World
+) -> None:
+    world.faults = failing("a1")
+    at = ["--journal", "here/.rollout/journal.sqlite3"]
+    rollout("apply", "here/plan.yml", "--yes", "--run", "first")
+    rollout("retry", "a1", *at, "--reason", "x")
+    with journal.open("here/.rollout/journal.sqlite3") as book:
+        book.claim("first", Owner("another boot", 1, 1, "me", "elsewhere"))
+    world.faults = {}
+    for words in (["apply", "here/plan.yml"], ["resume", *at]):
+        said = rollout(*words)
+        assert said.code == 5
+        assert said.err.endswith("make sure that it is dead, then: rollout resume --take-over\n")
+    assert rollout("resume", *at, "--take-over").code == 0
+    with journal.open("here/.rollout/journal.sqlite3") as book:
+        book.claim("first", Owner.current())
+    assert rollout("resume", *at, "--take-over").code == 5, "one that lives is never taken over"
 
 
 def test_an_abort_lists_what_stays_closed(rollout: Typist, plan: Path, world: World) -> None:
