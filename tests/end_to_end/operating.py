@@ -1,0 +1,164 @@
+"""An operator at work: a folder with plans and playbooks, a lab, and commands typed as a user types them."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rollout.executors._processes import open_process
+from rollout.executors._unit import Unit
+from rollout.lab import Lab
+
+REPOSITORY = Path(__file__).parents[2]
+PROGRAMS = Path(sys.executable).parent
+QUICK = (
+    "-o",
+    "ConnectTimeout=2",
+    "-o",
+    "ControlPath=none",
+    "-o",
+    "ServerAliveInterval=1",
+    "-o",
+    "ServerAliveCountMax=2",
+)
+
+Words = str | Path
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command came out; `said` is what it wrote to both streams."""
+
+    code: int
+    said: str
+
+
+class Operator:
+    """`folder` is where commands are typed; its lab is the one that `rollout lab` finds there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.lab = Lab(folder / ".rollout" / "lab")
+        self.state = folder / ".rollout"
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def copy_playbooks(self) -> Path:
+        """The shipped playbooks, beside the plan as `rollout init` puts them."""
+        return Path(shutil.copytree(REPOSITORY / "playbooks", self.folder / "playbooks", dirs_exist_ok=True))
+
+    def environment(self) -> dict[str, str]:
+        """Of a user who has `rollout` and Ansible on the path and nothing configured."""
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "ROLLOUT_"))
+        }
+        path = os.pathsep.join([str(PROGRAMS), os.environ.get("PATH", os.defpath)])
+        return {**kept, "PATH": path, "ANSIBLE_NOCOLOR": "1", "PYTHONUNBUFFERED": "1"}
+
+    def start(self, *words: Words, output: int | None = subprocess.PIPE) -> subprocess.Popen[str]:
+        """`rollout WORDS` inside the lab's network; the process is the command itself, so that kill -9 hits it."""
+        return self._popen(self.lab.inside(["rollout", *map(str, words)]), output)
+
+    def rollout(self, *words: Words, timeout: float = 200.0) -> Ended:
+        """`rollout WORDS` inside the lab's network, to its end."""
+        return ended(self.start(*words), timeout)
+
+    def typed(self, *words: Words, timeout: float = 200.0) -> Ended:
+        """Any command, typed in the folder, outside of the lab's network."""
+        return ended(self._popen([str(word) for word in words], subprocess.PIPE), timeout)
+
+    def events(self) -> list[dict[str, Any]]:
+        """All of the newest run; the lab need not be up."""
+        return [json.loads(line) for line in self.typed("rollout", "events", "--json").said.splitlines()]
+
+    def hosts(self) -> dict[str, dict[str, Any]]:
+        """The hosts of the newest run by name."""
+        lines = self.typed("rollout", "hosts", "--json").said.splitlines()
+        return {host["name"]: host for host in map(json.loads, lines)}
+
+    def on(self, host: str, script: str) -> str:
+        """What a shell script prints on the host's console."""
+        return self.lab.run(host, ["sh", "-c", script]).stdout.strip()
+
+    def reaches(self, host: str) -> bool:
+        """Whether a fresh SSH connection gets through."""
+        words = ["ssh", "-F", str(self.lab.places.ssh_config), *QUICK, host, "true"]
+        return ended(self._popen(self.lab.inside(words), subprocess.PIPE), 30).code == 0
+
+    def upgrades(self, host: str) -> int:
+        """How many times dpkg has upgraded the release's base package, by its own log on the host."""
+        return int(self.on(host, "grep -c ' upgrade labos-base:' /var/log/dpkg.log || :") or 0)
+
+    def units(self) -> Iterator[Unit]:
+        """All units of all runs."""
+        for file in self.state.glob("units/*/*/*.*/order.json"):
+            yield Unit(file.parent)
+
+    def living(self) -> list[Unit]:
+        """Units whose supervisor lives."""
+        found = []
+        for unit in self.units():
+            handle = unit.lock()
+            if handle is None:
+                found.append(unit)
+            else:
+                os.close(handle)
+        return found
+
+    def kill_supervisor(self, unit: Unit, number: int = signal.SIGKILL) -> bool:
+        """Of a unit; False if it was gone already."""
+        known = unit.process()
+        handle = open_process(*known) if known else None
+        if handle is None:
+            return False
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(handle, number)
+        os.close(handle)
+        return True
+
+    def close(self) -> None:
+        """End what runs on, units and lab, and remove what they wrote."""
+        for unit in self.living():
+            self.kill_supervisor(unit, signal.SIGTERM)
+        until = time.monotonic() + 20
+        while self.living() and time.monotonic() < until:
+            time.sleep(0.1)
+        self.lab.down()
+        shutil.rmtree(self.state, ignore_errors=True)
+
+    def _popen(self, words: Sequence[str], output: int | None) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            words, cwd=self.folder, env=self.environment(), text=True, errors="replace",
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+
+def ended(process: subprocess.Popen[str], timeout: float) -> Ended:
+    """Wait for its end; it is killed when that takes too long."""
+    with process:
+        try:
+            said, _ = process.communicate(timeout=timeout)
+        except BaseException:
+            process.kill()
+            raise
+    return Ended(process.returncode, said)
+
+
+def repeated(events: list[dict[str, Any]]) -> list[str]:
+    """Steps that were finished more than once on a host, and steps that were begun again after they were finished."""
+    finished: set[tuple[str, str]] = set()
+    found = []
+    for event in events:
+        key = (event.get("host", ""), event.get("step", ""))
+        if event["event"] in {"step-done", "step-intended"} and key in finished:
+            found.append(f"{event['event']} {key}")
+        if event["event"] == "step-done":
+            finished.add(key)
+    return found
