@@ -22,18 +22,30 @@ def seconds_of_wave(graph: Graph, wave: Wave) -> float:
 
 
 def seconds_of_run(graph: Graph) -> float:
-    """The longest path through the waves; a share of a combo is taken as the whole of it. Nothing fails in it."""
+    """A lower bound: the longest path through the waves, or all the work of the busiest limit. Nothing fails in it."""
+    return max(_longest_path(graph), _busiest_limit(graph))
+
+
+def _longest_path(graph: Graph) -> float:
+    """Waves stand in the order of what they wait for. A share of a combo is taken as the whole of it."""
     ends: dict[str, float] = {}
+    for wave in graph.waves.values():
+        before = [need.wave for need in wave.needs if need.wave is not None]
+        combos = [graph.waves_of[need.combo] for need in wave.needs if need.combo]
+        before += [waves[-1].id for waves in combos if waves]
+        begins = max((ends[identity] for identity in before), default=0.0)
+        ends[wave.id] = begins + seconds_of_wave(graph, wave)
+    return max(ends.values(), default=0.0)
 
-    def end(wave: Wave) -> float:
-        if wave.id not in ends:
-            before = [graph.waves[need.wave] for need in wave.needs if need.wave is not None]
-            before += [
-                graph.waves_of[need.combo][-1]
-                for need in wave.needs
-                if need.combo and graph.waves_of[need.combo]
-            ]
-            ends[wave.id] = max((end(other) for other in before), default=0.0) + seconds_of_wave(graph, wave)
-        return ends[wave.id]
 
-    return max((end(wave) for wave in graph.waves.values()), default=0.0)
+def _busiest_limit(graph: Graph) -> float:
+    """Of each host only the steps in which it takes its place count."""
+    held = {
+        combo.name: sum(step.expect for step in combo.chain if combo.holds_slot(step.name))
+        for combo in graph.combos.values()
+    }
+    work: Counter[str] = Counter()
+    for node in graph.nodes.values():
+        for slot in node.slots:
+            work[slot] += round(held[node.combo])
+    return max((seconds / graph.caps[slot] for slot, seconds in work.items()), default=0.0)

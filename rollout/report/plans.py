@@ -26,7 +26,7 @@ def text(compiled: Compiled) -> str:
     )
     if graph.nodes:
         head.append(
-            f"expected to take about {spoken(seconds_of_run(graph))}, if nothing fails and steps take as long as `expect` says"
+            f"expected to take at least {spoken(seconds_of_run(graph))}, if nothing fails and steps take as long as `expect` says"
         )
     sections = [head]
     sections += [_combo(graph, combo) for combo in graph.combos.values() if combo.hosts]

@@ -43,9 +43,13 @@ def test_what_healthy_canaries_prove(healthy: int, share: float) -> None:
     assert bound(healthy) == pytest.approx(share, abs=1e-4)
 
 
-def test_a_run_takes_as_long_as_its_longest_path() -> None:
+def test_a_run_takes_as_long_as_its_longest_path_or_its_busiest_limit() -> None:
     plan = a_plan(a_combo("a"), a_combo("b"), limits=Limits(at_once=Amount(2)))
     assert seconds_of_run(a_graph({"a": 5, "b": 1}, plan)) == 3 * 180, "one canary, then two rounds of two"
     plan = a_plan(a_combo("a"), limits=Limits(Amount(5), {"rack": Amount(1)}))
     assert seconds_of_run(a_graph({"a": 5}, plan, racks=1)) == 5 * 180, "one rack of one at a time"
+    plan = a_plan(a_combo("a"), a_combo("b"), limits=Limits(Amount(4), {"rack": Amount(1)}))
+    assert seconds_of_run(a_graph({"a": 3, "b": 3}, plan, racks=1)) == 6 * 170, (
+        "both combos need the one rack"
+    )
     assert seconds_of_run(a_graph({})) == 0
