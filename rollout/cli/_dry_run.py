@@ -52,7 +52,10 @@ def gates(graph: Graph, reach: _controller.Reach) -> dict[str, str]:
             question = next(numbers)
             open_questions[question] = Ask(host, rule, "before run", False, "dry run")
             reach.asker.ask(
-                open_questions[question], subjects.of(host, {}, inbox.now()), question, inbox.post
+                open_questions[question],
+                subjects.of(host, {}, inbox.now(), rule.timeout),
+                question,
+                inbox.post,
             )
     failing: dict[str, str] = {}
     while open_questions:
