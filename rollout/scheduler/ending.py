@@ -19,12 +19,19 @@ def ending(graph: Graph, state: State) -> Stop:
     if state.run.aborted and unfinished:
         return Stop(HALTED, f"aborted: {state.run.aborted} ({tally})")
     held = totals[Status.HELD]
-    if not (unfinished or state.stuck) and not (held and state.run.tripped):
+    if not (unfinished or state.stuck or _to_be_answered(state)):
         return Stop(HELD_WITHIN_BUDGET if held else DONE, f"finished: {tally}")
     if state.run.paused:
         code = HALTED if state.stuck or state.run.paused_by == "gate" else NotNow.exit_code
         return Stop(code, f"paused: {state.run.paused} ({tally})")
     return Stop(HALTED, f"halted: {'; '.join(stalls(graph, state))} ({tally})")
+
+
+def _to_be_answered(state: State) -> bool:
+    """Whether a breaker has tripped for hosts that a person can still answer for."""
+    if not state.run.tripped:
+        return False
+    return any(host.harmed and host.status is not Status.RETIRED for host in state.hosts.values())
 
 
 def stalls(graph: Graph, state: State) -> list[str]:

@@ -40,12 +40,12 @@ def _open(graph: Graph, state: State, wave: Wave) -> Record | None:
 
 def _pass(graph: Graph, state: State, wave: Wave) -> Record | None:
     counts = state.statuses[wave.id]
-    if any(counts[status] for status in BUSY) or wave.combo in state.run.tripped:
+    if any(counts[status] for status in BUSY):
         return None
     if wave.canary and not counts[Status.VERIFIED]:
         return None  # zero samples never pass
     asked = _round(graph, state, wave, "after wave")
-    if asked is not None or state.rounds_left[wave.id]:
+    if asked is not None or state.rounds_left[wave.id] or wave.combo in state.run.tripped:
         return asked
     because = f"{wave.id}: {counts[Status.VERIFIED]} of {len(wave.hosts)} hosts verified"
     return Record(Event(Kind.PASSED, because, data={"wave": wave.id}))

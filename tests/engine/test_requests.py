@@ -1,0 +1,124 @@
+"""Whatever people ask for, and whenever: the rules hold, the journal and the state agree, and the run comes to an end."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rollout.journal import Journal, Lease, Writing
+from rollout.model.event import Event, Kind
+from rollout.model.state import Status
+from tests.engine.dying import Died, DyingJournal
+from tests.engine.worlds import (
+    Case,
+    Death,
+    Patience,
+    Told,
+    a_journal,
+    a_world,
+    cases,
+    check_end,
+    check_events,
+    check_kept,
+    deaths,
+)
+from tests.fleet import CHAIN, an_engine
+
+Asked = tuple[int, Event]
+"""Before which transaction of the whole run, and what is asked then."""
+
+
+class PesteredJournal:
+    """A journal into which people write just before chosen transactions. Everything else is passed on."""
+
+    def __init__(self, journal: Journal, requests: list[Asked]) -> None:
+        self._journal = journal
+        self._left = requests
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._journal, name)
+
+    @contextmanager
+    def writing(self, lease: Lease, seen: int) -> Iterator[Writing]:
+        while self._left and self._left[0][0] <= seen:
+            self._journal.request("run", self._left.pop(0)[1])
+        with self._journal.writing(lease, seen) as writing:
+            yield writing
+
+
+@st.composite
+def requests(draw: st.DrawFn, case: Case) -> list[Asked]:
+    hosts = st.sampled_from(sorted(case.graph.nodes))
+    of_host = st.one_of(
+        st.builds(Event, st.sampled_from([Kind.RETRIED, Kind.RETIRED]), st.just("why"), hosts),
+        st.builds(
+            lambda host, word: Event(Kind.RESOLVED, "why", host, data={"as": word}),
+            hosts,
+            st.sampled_from(["done", "failed"]),
+        ),
+    )
+    of_run = st.builds(Event, st.sampled_from([Kind.PAUSED, Kind.CONTINUED, Kind.ABORTED]), st.just("why"))
+    asked = st.tuples(st.integers(1, 80), st.one_of(of_host, of_host, of_run))
+    return sorted(draw(st.lists(asked, max_size=8)), key=lambda pair: pair[0])
+
+
+@st.composite
+def pestered(draw: st.DrawFn) -> tuple[Case, list[Asked]]:
+    case = draw(cases())
+    return case, draw(requests(case))
+
+
+def carry_out(case: Case, asked: list[Asked], deaths: list[Death]) -> Told:
+    inbox = Patience(start=1000.0)
+    world, journal = a_world(case, inbox), a_journal(case, inbox)
+    left = list(asked)
+    for death in [*deaths, None]:
+        mortal = journal if death is None else DyingJournal(journal, death.write, committed=death.committed)
+        inbox.forget()
+        engine = an_engine(case.graph, PesteredJournal(mortal, left), world, inbox, force=True)
+        try:
+            stop = engine.run()
+        except Died:
+            continue
+        check_kept(case, journal, engine.state)
+        told = Told(stop, list(journal.events("run")), world, engine.state)
+        check_end(case, told)
+    return told
+
+
+@given(pestered(), deaths)
+def test_requests_at_any_moment(given: tuple[Case, list[Asked]], deaths: list[Death]) -> None:
+    case, asked = given
+    told = carry_out(case, asked, deaths)
+    check_events(case, told.events)
+    assert told.world.overlaps == []
+    pardons = Counter(
+        event.host for event in told.events if event.kind in {Kind.RETRIED, Kind.RESOLVED} and event.host
+    )
+    for name in case.graph.nodes:
+        for step in CHAIN:
+            assert told.world.done[name, step.name] <= 1 + pardons[name], "a finished step was repeated"
+            if step.once:
+                assert told.world.began[name, step.name] <= 1 + pardons[name], "a `once` step was begun twice"
+
+
+@given(cases())
+def test_a_person_who_answers_for_every_held_host_gets_the_run_to_its_end(case: Case) -> None:
+    inbox = Patience(start=1000.0)
+    world, journal = a_world(case, inbox), a_journal(case, inbox)
+    for _ in range(40):
+        engine = an_engine(case.graph, journal, world, inbox, force=True)
+        stop = engine.run()
+        held = [host for host in engine.state.hosts.values() if host.status is Status.HELD or host.harmed]
+        if stop.exit_code == 0 or not (held or engine.state.run.paused):
+            break
+        world.unhealthy = world.mute = frozenset()
+        journal.request("run", Event(Kind.CONTINUED, "all is repaired"))
+        for host in held:
+            journal.request("run", Event(Kind.RETRIED, "all is repaired", host.name))
+    check_kept(case, journal, engine.state)
+    assert stop.exit_code == 0, stop
+    assert {host.status for host in engine.state.hosts.values()} == {Status.VERIFIED}
