@@ -5,7 +5,9 @@ from pathlib import Path
 import click
 
 from rollout.cli import _options, _requests
+from rollout.journal import HostRow, Journal, RunRow
 from rollout.model.event import Event, Kind
+from rollout.model.state import Status
 
 
 @click.command()
@@ -17,6 +19,15 @@ def command(host: str, reason: str, journal: Path | None, run: str | None) -> No
     """Let a held host try again.
 
     It goes on with the step that failed, and no longer counts as a failure until it fails again.
+    Of a host that failed and has healed since, only the last is true.
     """
     then = "retry asked: it goes on after the last step that it finished, and no longer counts as a failure"
-    _requests.of_host(journal, run, host, Event(Kind.RETRIED, reason), _requests.must_be_held, then)
+    _requests.of_host(journal, run, host, Event(Kind.RETRIED, reason), _counts_as_failed, then)
+
+
+def _counts_as_failed(book: Journal, run: RunRow, host: HostRow) -> None:
+    if host.status in {Status.RUNNING, Status.SOAKING, Status.VERIFIED}:
+        _, hosts, _ = book.load(run.id, book.graph(run.id))
+        if hosts[host.name].harmed:
+            return
+    _requests.must_be_held(book, run, host)

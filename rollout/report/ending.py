@@ -20,14 +20,21 @@ _SAID = {
 }
 
 
+_HEALED = frozenset({Status.RUNNING, Status.SOAKING, Status.VERIFIED})
+
+
 def text(run: str, graph: Graph, state: State, stop: Stop, options: str | None = "") -> str:
     """The report at the end; `options` are what commands need to find the journal. None: there is nothing to command."""
     lines = [f"run {plain(run)}: {plain(stop.because, 2000)} (exit code {stop.exit_code})"]
     lines += [f"  {line}" for line in combos(graph, state)]
     held = [host for host in state.hosts.values() if host.status is Status.HELD]
     stuck = [state.hosts[name] for name in state.stuck]
+    healed = [host for host in state.hosts.values() if host.harmed and host.status in _HEALED]
     if held:
         lines += ["", "held, and in need of a person", *_held(graph, held, options)]
+    if healed and state.run.tripped and options is not None:
+        lines += ["", "healed by a retry, and counted as failures until a person answers for them"]
+        lines += [f"  {plain(host.name)}: {release(host.name, options)}" for host in healed[:HELD_SHOWN]]
     if stuck:
         lines += ["", "a gate could not find out; once its cause is mended, `rollout resume` asks it again"]
         lines += [f"  {plain(host.name)}: {plain(host.because)}" for host in stuck[:HELD_SHOWN]]
