@@ -28,6 +28,9 @@ _OURS = (
     "lab.json",
 )
 
+_UNSEEN = 2.0
+"""Seconds: a process that is just becoming another program shows no environment, on a busy machine for more than a moment."""
+
 
 @dataclass(frozen=True, slots=True)
 class HostStatus:
@@ -221,8 +224,11 @@ class Lab:
                 stderr=log,
                 check=True,
             )
+        seen = time.monotonic()
         while not self._answers():
-            if not leftovers.processes(self.places):
+            if leftovers.processes(self.places):
+                seen = time.monotonic()
+            elif time.monotonic() - seen > _UNSEEN:
                 raise LabError(f"the lab's supervisor did not start: {_last_line(self.places.log)}")
             time.sleep(0.02)
 
