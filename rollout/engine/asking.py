@@ -33,7 +33,10 @@ def answer(gate: Gate, ask: Ask, subject: Subject) -> Verdict:
 
 
 class ThreadedAsker:
-    """Asks on a few daemon threads, so that a gate that hangs holds up neither the run nor its end."""
+    """Asks on a few daemon threads, so that a gate that hangs holds up neither the run nor its end.
+
+    When every thread hangs, what is queued behind them is answered too: with an error, after as long as the queue may take.
+    """
 
     def __init__(self, gates: Mapping[str, Gate], threads: int = 32) -> None:
         self._gates = gates
@@ -41,6 +44,7 @@ class ThreadedAsker:
         self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._threads = 0
         self._busy = 0
+        self._longest = 0.0
         self._lock = threading.Lock()
 
     def ask(self, ask: Ask, subject: Subject, question: int, post: PostMessage) -> None:
@@ -52,10 +56,15 @@ class ThreadedAsker:
             post(Answered(ask.host, question, answer(self._gates[ask.gate.name], ask, subject)), 0.0)
 
         with self._lock:
+            rounds = self._busy // self._limit
+            self._longest = max(self._longest, ask.gate.timeout)
             self._busy += 1
             if self._busy > self._threads and self._threads < self._limit:
                 self._threads += 1
                 threading.Thread(target=self._serve, name=f"gate-{self._threads}", daemon=True).start()
+        if rounds:
+            stuck = Verdict(Answer.ERROR, "it was never asked: the gates before it hang")
+            post(Answered(ask.host, question, stuck), self._longest * (rounds + 1))
         self._work.put(work)
 
     def _serve(self) -> None:
