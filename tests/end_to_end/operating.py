@@ -76,12 +76,17 @@ class Operator:
 
     def events(self) -> list[dict[str, Any]]:
         """All of the newest run; the lab need not be up."""
-        return [json.loads(line) for line in self.typed("rollout", "events", "--json").said.splitlines()]
+        return [json.loads(line) for line in self._read("events")]
 
     def hosts(self) -> dict[str, dict[str, Any]]:
         """The hosts of the newest run by name."""
-        lines = self.typed("rollout", "hosts", "--json").said.splitlines()
-        return {host["name"]: host for host in map(json.loads, lines)}
+        return {host["name"]: host for host in map(json.loads, self._read("hosts"))}
+
+    def _read(self, command: str) -> list[str]:
+        done = self.typed("rollout", command, "--json")
+        if done.code:
+            raise RuntimeError(done.said)
+        return done.said.splitlines()
 
     def on(self, host: str, script: str) -> str:
         """What a shell script prints on the host's console."""
