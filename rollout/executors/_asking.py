@@ -17,6 +17,7 @@ exclude() {  # of containers, of zombies, of the daemon that waits for a shutdow
   [ -n "$its" ] && [ "$its" != "$mine" ] && return 0
   tr '\0' ' ' < "/proc/$1/cmdline" 2>/dev/null | grep -q unattended-upgrade-shutdown
 }
+read -r _ 2>/dev/null < /proc/1/comm || { echo 'its processes are hidden from our user' >&2; exit 1; }
 for file in /proc/[0-9]*/comm; do
   read -r name < "$file" 2>/dev/null || continue
   case "$name" in
@@ -31,8 +32,8 @@ marked() {
     read -r name < "/proc/$pid/comm" 2>/dev/null && ! exclude "$pid" && echo "marked $name (process $pid)"
   done
 }
-printf '%s%s' 'ROLLOUT_' @MARK@ | grep -lzxF -f - /proc/[0-9]*/environ 2>/dev/null | marked
-printf '%s%s' 'ROLLOUT_' @MARK@ | grep -lzF -f - /proc/[0-9]*/cmdline 2>/dev/null | marked
+printf '%s%s\n' @MARKS@ | grep -lzxF -f - /proc/[0-9]*/environ 2>/dev/null | marked
+printf '%s%s\n' @MARKS@ | grep -lzF -f - /proc/[0-9]*/cmdline 2>/dev/null | marked
 if command -v dpkg >/dev/null 2>&1; then
   dpkg --audit 2>&1 | grep . | head -n 5 | sed 's/^/audit /'
 fi
@@ -61,11 +62,11 @@ class NoAnswer(Exception):
     """The host was reached and its answer makes no sense."""
 
 
-def ask(connect: Callable[[], Connection], mark: str) -> Seen:
+def ask(connect: Callable[[], Connection], *marks: str) -> Seen:
     """Raises `rollout.errors.SshError` kinds, and NoAnswer: neither means that nothing runs."""
-    pattern = shlex.quote(f"MARK={mark}")
+    patterns = " ".join(f"ROLLOUT_ {shlex.quote(f'MARK={mark}')}" for mark in marks)
     with connect() as connection:
-        ran = connection.run(WRAP.format(shlex.quote(SCRIPT.replace("@MARK@", pattern))), timeout=60.0)
+        ran = connection.run(WRAP.format(shlex.quote(SCRIPT.replace("@MARKS@", patterns))), timeout=60.0)
     lines = ran.out.splitlines()
     if ran.code or not lines or lines[-1] != "asked":
         raise NoAnswer(

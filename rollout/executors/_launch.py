@@ -33,6 +33,7 @@ class Launcher:
         """Everything that the supervisor and Ansible will read."""
         unit.make({
             "host": order.host,
+            "mark": order.mark,
             "step": order.step.name,
             "attempt": order.attempt,
             "once": order.step.once,

@@ -8,8 +8,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from rollout.errors import HostKeyRefused, SshError, SshUnsupported
 from rollout.executors._asking import NoAnswer, Seen, ask
@@ -48,8 +49,9 @@ class Inquiry:
     def host_lock(self, unit: Unit) -> int | None:
         """The right to run on the host; None when another unit keeps it.
 
-        A unit of an earlier order that still lives is ended cleanly, or awaited if it is `once`.
+        A unit of an earlier order that still lives is ended cleanly, or awaited if it is `once` or of another run.
         """
+        unit.host_lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = try_lock(unit.host_lock)
         if handle is not None:
             return handle
@@ -63,14 +65,27 @@ class Inquiry:
             )
             while _alive(one) and time.monotonic() < until:
                 self._pause(min(0.2, self.patience.poll))
-        return try_lock(unit.host_lock) if older else None
+        if not older and not any(_is_followable(one) for one in unit.of_other_runs()):
+            return None
+        return self._await(unit.host_lock, 0.0 if older else self.order.step.timeout)
+
+    def _await(self, lock: Path, seconds: float) -> int | None:
+        until = time.monotonic() + seconds
+        while (handle := try_lock(lock)) is None and time.monotonic() < until:
+            self._pause(min(0.2, self.patience.poll))
+        return handle
 
     def before_start(self, unit: Unit) -> Answer | None:
         """None when nothing of an earlier order can still run: then the unit may start."""
-        if not self._may_still_run(unit):
+        mine = list(unit.earlier())
+        last = _last_begun(mine)
+        if last is not None and self._came_to_its_end(last):
+            return Ending.DONE, "an earlier try of it, which was taken for lost, came to its end"
+        last = last or _last_begun(unit.of_other_runs())
+        if not self._may_still_run(last, mine):
             return None
         seen = self._wait(
-            self.order.step.timeout, min(self.order.step.timeout, self.patience.silent_before_start)
+            self.order.step.timeout, min(self.order.step.timeout, self.patience.silent_before_start), last
         )
         if not isinstance(seen, Seen):
             return seen
@@ -81,14 +96,18 @@ class Inquiry:
             f"not started: of an earlier try {', '.join(seen.running)} still runs on {self.order.host}",
         )
 
-    def _may_still_run(self, unit: Unit) -> bool:
-        """An order that left no trace here may have been another controller's."""
-        earlier = list(unit.earlier())
-        last = next((one for one in earlier if one.began() is not None), None)
-        if last is None:
-            return self.order.attempt > 1 and not earlier
+    def _came_to_its_end(self, last: Unit) -> bool:
+        """A `once` step that was reported late, or whose end nobody read, is not done a second time."""
         result = last.result()
-        return result is None or result.ending != Ending.DONE
+        same = self.order.step.once and last.order().get("mark") == self.order.mark
+        return same and result is not None and result.ending == Ending.DONE
+
+    def _may_still_run(self, last: Unit | None, mine: list[Unit]) -> bool:
+        """An order that left no trace here may have been another controller's."""
+        if self.order.attempt > 1 and not mine:
+            return True
+        result = last.result() if last is not None else None
+        return last is not None and (result is None or result.ending != Ending.DONE)
 
     def after_death(self, unit: Unit, local: str) -> Answer:
         """What became of a unit that has no end of its own; `local` is what this machine knows of it."""
@@ -105,12 +124,13 @@ class Inquiry:
         said = f"{local}; nothing of it runs on {self.order.host} any more, {evidence}"
         return (Ending.UNKNOWN if step.once else Ending.INTERRUPTED), said
 
-    def _wait(self, running: float, silent: float) -> Seen | Answer:
-        """Until the host is quiet; what it last said when the time for what it does is up."""
+    def _wait(self, running: float, silent: float, last: Unit | None = None) -> Seen | Answer:
+        """Until the host is quiet; what it last said when the time for what it does is up. `last`: it is looked for as well."""
+        marks = {self.order.mark, str(last.order().get("mark", self.order.mark)) if last else self.order.mark}
         began = heard = time.monotonic()
         while True:
             try:
-                seen = ask(self.connect, self.order.mark)
+                seen = ask(self.connect, *sorted(marks))
             except HostKeyRefused as error:
                 return Ending.REFUSED, sentence(str(error))
             except (SshError, NoAnswer, OSError) as error:
@@ -128,6 +148,20 @@ class Inquiry:
     def _pause(self, seconds: float) -> None:
         if self.closing.wait(seconds):
             raise Closed
+
+
+def _last_begun(units: Iterable[Unit]) -> Unit | None:
+    return next((one for one in units if one.began() is not None), None)
+
+
+def _is_followable(unit: Unit) -> bool:
+    """Whether its supervisor lives, without a touch of its lock: its own controller may want that at this moment."""
+    known = unit.process()
+    handle = open_process(*known) if known else None
+    if handle is None:
+        return False
+    os.close(handle)
+    return True
 
 
 def _alive(unit: Unit) -> bool:

@@ -1,7 +1,7 @@
 """The directory of a unit: one step of one host, tried once. All that a later controller needs to know is in it.
 
 lock        held by the supervisor for its life: whether it lives is whether this is locked
-order.json  what was ordered
+order.json  what was ordered, with its mark
 process     the supervisor: pid, and its start in clock ticks since boot
 began       durable before Ansible is started; without it nothing can have reached the host
 result.json durable, by rename: how it came out
@@ -26,6 +26,9 @@ from rollout.executors._text import clean
 from rollout.model.seams import Order
 
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+
+HOST_LOCKS, ELSEWHERE = ".host-locks", ".begun-elsewhere"
+"""Folders beside those of the runs: no run's name begins with a dot."""
 
 OUTPUT_LIMIT = 64_000
 """Bytes kept of what Ansible printed."""
@@ -72,6 +75,19 @@ def try_lock(path: Path) -> int | None:
     return handle
 
 
+def begun_here(units: Path, run: str) -> bool:
+    """Whether what is not in this folder was never begun. Asked before anything is written for the run.
+
+    A run without a folder was carried out by a controller that wrote its units elsewhere: on another machine, say. That
+    is remembered, for from now on the run has a folder here too.
+    """
+    mark = units / ELSEWHERE / file_name(run)
+    if not (units / file_name(run)).is_dir():
+        mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write(mark, "", durable=True)
+    return not mark.exists()
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """What became of a unit, as far as this machine can tell; `ending` is a word of `model.seams.Ending`."""
@@ -105,8 +121,8 @@ class Unit:
 
     @property
     def host_lock(self) -> Path:
-        """Held by whichever unit runs on the host."""
-        return self.path.parent / "lock"
+        """Held by whichever unit runs on the host, of whichever run."""
+        return self.path.parents[2] / HOST_LOCKS / self.path.parent.name
 
     @property
     def attempt(self) -> int:
@@ -123,6 +139,19 @@ class Unit:
         found = [Unit(path) for path in self.path.parent.glob("*.*") if path.is_dir()]
         before = [unit for unit in found if unit.attempt < self.attempt]
         return iter(sorted(before, key=lambda unit: unit.attempt, reverse=True))
+
+    def of_other_runs(self) -> Iterator["Unit"]:
+        """The units of this host in other runs, the last begun first."""
+        found = [Unit(path) for path in self.path.parents[2].glob(f"*/{self.path.parent.name}/*.*")]
+        others = [unit for unit in found if unit.path.parent != self.path.parent and unit.path.is_dir()]
+        return iter(sorted(others, key=lambda unit: unit.began() or 0.0, reverse=True))
+
+    def enter(self) -> None:
+        """Its folder, there to stay: one that a power cut takes away again would say that nothing ever began."""
+        for folder in (self.path.parents[2], self.path.parents[1], self.path.parent, self.path):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self.path.parents[2], self.path.parents[1], self.path.parent):
+            _sync(folder)
 
     def make(self, order: Mapping[str, Any]) -> None:
         """The empty directory, with what was ordered."""

@@ -56,7 +56,7 @@ class Watcher:
 
     def _watch(self) -> None:
         deadlines: list[tuple[float, int, Followed]] = []
-        living: set[int] = set()
+        living: dict[int, Followed] = {}
         count = itertools.count()
         with selectors.DefaultSelector() as selector:
             selector.register(self._bell, selectors.EVENT_READ)
@@ -66,17 +66,18 @@ class Watcher:
                     if key.data is None:
                         for unit in self._arrivals():
                             selector.register(unit.handle, selectors.EVENT_READ, unit)
-                            living.add(unit.handle)
+                            living[unit.handle] = unit
                             heapq.heappush(deadlines, (time.monotonic() + unit.late_in, next(count), unit))
                         continue
                     selector.unregister(key.fileobj)
-                    living.discard(key.fd)
+                    del living[key.fd]
                     _reap(key.fd)
                     key.data.gone()
                 while deadlines and deadlines[0][0] <= time.monotonic():
                     unit = heapq.heappop(deadlines)[2]
-                    unit.late()
-            for handle in living | {unit.handle for unit in self._arrivals()}:
+                    if living.get(unit.handle) is unit:  # the number may be another's by now
+                        unit.late()
+            for handle in living.keys() | {unit.handle for unit in self._arrivals()}:
                 os.close(handle)
 
     def _arrivals(self) -> list[Followed]:

@@ -15,7 +15,7 @@ from rollout.executors._outcome import judge, read_events, task_in_progress
 from rollout.executors._processes import age, open_process, stat
 from rollout.executors._takeup import Closed, Inquiry, Patience
 from rollout.executors._text import last_lines, sentence
-from rollout.executors._unit import Result, Unit
+from rollout.executors._unit import Result, Unit, begun_here
 from rollout.executors._watching import Followed, Watcher
 from rollout.model.seams import Connection, Ending, Order, Outcome, Post
 
@@ -55,10 +55,13 @@ class AnsibleExecutor:
         self._launcher = Launcher(folder, python, grace, users, environment(environ, Path.cwd()))
         self._watcher = Watcher()
         self._closing = threading.Event()
+        self._here: dict[str, bool] = {}
 
     def run(self, order: Order, post: Post) -> None:
         """Posts exactly one outcome, unless the executor is closed before."""
         once = _Once(order, post)
+        if order.taken_up and order.run not in self._here:
+            self._here[order.run] = self._is_begun_here(order.run)
         self._aside(order, once, self._take_up if order.taken_up else self._start)
 
     def close(self) -> None:
@@ -69,15 +72,25 @@ class AnsibleExecutor:
     def prune(self, run: str) -> None:
         """What a supervisor that was killed could not remove. Events, result and output stay, for `why`."""
         for unit in Unit.all_of(self._units, run):
-            if unit.result() is not None and (lock := unit.lock()) is not None:
+            if unit.private.exists() and (lock := unit.lock()) is not None:
                 unit.tidy()
                 os.close(lock)
 
+    def _is_begun_here(self, run: str) -> bool:
+        try:
+            return begun_here(self._units, run)
+        except OSError:
+            return False
+
     def _aside(self, order: Order, reply: "_Once", act: Callable[[Order, "_Once"], None]) -> None:
         """In a thread of its own: files, and above all hosts, take their time."""
-        threading.Thread(
+        thread = threading.Thread(
             target=self._guard, args=(order, reply, act), name=f"unit {order.mark}", daemon=True
-        ).start()
+        )
+        try:
+            thread.start()
+        except RuntimeError as error:  # no more threads
+            _fail(order, reply, error)
 
     def _guard(self, order: Order, reply: "_Once", act: Callable[[Order, "_Once"], None]) -> None:
         """No exception is lost: it is how the step came out."""
@@ -86,8 +99,7 @@ class AnsibleExecutor:
         except Closed:
             return
         except Exception as error:  # noqa: BLE001  as above
-            ending = Ending.UNKNOWN if reply.begun and order.step.once else Ending.FAILED
-            reply(ending, f"{type(error).__name__}: {error}")
+            _fail(order, reply, error)
 
     def _start(self, order: Order, reply: "_Once") -> None:
         unit = Unit.of(self._units, order)
@@ -97,7 +109,6 @@ class AnsibleExecutor:
         if unit.began() is not None or unit.result() is not None:
             reply(Ending.FAILED, f"{unit.path} holds a unit of this very attempt already")
             return
-        unit.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         inquiry = self._inquiry(order)
         host_lock = inquiry.host_lock(unit)
         if host_lock is None:
@@ -113,7 +124,7 @@ class AnsibleExecutor:
             os.close(host_lock)
 
     def _launch(self, order: Order, unit: Unit, host_lock: int, reply: "_Once") -> None:
-        unit.path.mkdir(mode=0o700, exist_ok=True)
+        unit.enter()
         lock = unit.lock()
         if lock is None:
             reply(Ending.FAILED, f"{unit.path} is in use")
@@ -131,7 +142,10 @@ class AnsibleExecutor:
         """Nothing can come between the lock and the supervisor's life: an unlocked unit without `began` never began."""
         unit = Unit.of(self._units, order)
         if not unit.path.is_dir():
-            reply(Ending.NEVER_BEGAN, "its unit was never made")
+            if self._here.get(order.run):
+                reply(Ending.NEVER_BEGAN, "its unit was never made")
+            else:
+                reply(*self._inquiry(order).after_death(unit, "its unit is not on this machine"))
             return
         while (lock := unit.lock()) is None:
             if (process := unit.process()) is not None:
@@ -208,6 +222,11 @@ class AnsibleExecutor:
             self._grace,
             self._closing,
         )
+
+
+def _fail(order: Order, reply: "_Once", error: Exception) -> None:
+    ending = Ending.UNKNOWN if reply.begun and order.step.once else Ending.FAILED
+    reply(ending, f"{type(error).__name__}: {error}")
 
 
 class _Once:

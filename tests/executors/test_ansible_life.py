@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -193,6 +194,26 @@ def test_a_retry_ends_the_living_unit_of_the_earlier_try_first(bench: Bench) -> 
     second.close()
     assert (outcome.attempt, outcome.ending) == (2, Ending.DONE)
     assert (bench.folder / "h1.ended").read_text() == "ended\n"
+
+
+def test_a_unit_of_a_run_that_was_given_up_still_keeps_its_host(bench: Bench) -> None:
+    first = bench.executor()
+    first.run(bench.order("h1", WAITS, once=True), bench.post)
+    began(bench, "h1")
+    second = bench.executor()
+    second.run(replace(bench.order("h1", timeout=0.3), run="run-2"), bench.post)
+    refused = bench.answer()
+    assert (refused.ending, refused.because) == (
+        Ending.FAILED,
+        "another unit is running on h1, and two at once would harm it",
+    )
+    assert not (bench.folder / "h1.ended").exists()
+    second.run(replace(bench.order("h1"), run="run-3"), bench.post)
+    (bench.folder / "go").touch()
+    assert [bench.answer().ending, bench.answer().ending] == [Ending.DONE, Ending.DONE]
+    first.close()
+    second.close()
+    assert (bench.folder / "h1.ended").read_text() == "ended\nended\n"
 
 
 def test_a_supervisor_that_cannot_start_says_why(bench: Bench) -> None:

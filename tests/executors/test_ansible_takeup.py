@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ def settle(bench: Bench, order: Order, *answers: Ran | Exception) -> tuple[Endin
 
 
 def test_a_unit_that_was_never_made_never_began(bench: Bench) -> None:
+    dead(bench, bench.order("h2"))
     assert settle(bench, taken_up(bench))[0] is Ending.NEVER_BEGAN
 
 
@@ -65,6 +67,17 @@ def test_a_unit_without_its_mark_never_began(bench: Bench) -> None:
     order = taken_up(bench, once=True)
     dead(bench, order, began=False)
     assert settle(bench, order)[0] is Ending.NEVER_BEGAN
+
+
+@pytest.mark.parametrize(("once", "ending"), [(False, Ending.INTERRUPTED), (True, Ending.UNKNOWN)])
+def test_a_run_that_was_begun_elsewhere_may_have_begun_anything(
+    bench: Bench, once: bool, ending: Ending
+) -> None:
+    for name in ("h2", "h3"):  # the second controller finds a folder of the run, and is not misled by it
+        found, because = settle(bench, taken_up(bench, once=once), APT, NOTHING_RUNS)
+        assert found is ending
+        assert because.startswith("its unit is not on this machine; nothing of it runs on h1 any more")
+        dead(bench, bench.order(name))
 
 
 def test_a_finished_unit_is_read_and_nobody_asked(bench: Bench) -> None:
@@ -141,6 +154,27 @@ def test_an_order_whose_forerunner_was_another_controllers_asks_too(bench: Bench
     assert settle(bench, bench.order("h1", attempt=2, timeout=0.3), LOST)[0] is Ending.UNREACHABLE
 
 
+def test_what_a_given_up_run_began_is_asked_about_under_its_own_mark(bench: Bench) -> None:
+    old = replace(bench.order("h1", once=True), run="run-0")
+    unit = dead(bench, old)
+    unit.make({"mark": old.mark})
+    asked = Answers(APT)
+    bench.connect = lambda _host, _variables: asked
+    outcome = bench.carry_out(bench.order("h1", step="precheck", timeout=0.3))["h1"]
+    assert (outcome.ending, "apt-get (process 812) still runs" in outcome.because) == (Ending.FAILED, True)
+    assert "MARK=run-0/h1/upgrade" in asked.ran[0]
+    assert "MARK=run-1/h1/precheck" in asked.ran[0]
+
+
+def test_a_once_step_that_came_to_its_end_after_all_is_not_done_again(bench: Bench) -> None:
+    first = bench.order("h1", once=True)
+    unit = dead(bench, first)
+    unit.make({"mark": first.mark, "once": True})
+    unit.note_result(Result(Ending.DONE, ""))
+    assert settle(bench, bench.order("h1", once=True, attempt=2))[0] is Ending.DONE
+    assert bench.unit(bench.order("h1", attempt=2)).began() is None
+
+
 def test_an_attempt_is_not_used_twice(bench: Bench) -> None:
     order = bench.order("h1")
     dead(bench, order)
@@ -175,13 +209,15 @@ def test_closing_ends_the_asking_without_an_answer(bench: Bench) -> None:
 
 
 def test_prune_removes_what_a_killed_supervisor_left(bench: Bench) -> None:
-    unit = dead(bench, bench.order("h1"))
-    unit.note_result(Result(Ending.DONE, ""))
-    living = dead(bench, bench.order("h2"))
+    ended, lost, living = (dead(bench, bench.order(host)) for host in ("h1", "h2", "h3"))
+    ended.note_result(Result(Ending.DONE, ""))
+    held = living.lock()
+    assert held is not None
     executor = bench.executor()
     executor.prune("run-1")
     executor.close()
-    assert (unit.private.exists(), living.private.exists()) == (False, True)
+    os.close(held)
+    assert [unit.private.exists() for unit in (ended, lost, living)] == [False, False, True]
 
 
 def test_a_lock_is_held_once(tmp_path: Path) -> None:
@@ -210,6 +246,7 @@ def test_a_marked_process_is_found_on_a_real_machine() -> None:
         try:
             assert f"sleep (process {job.pid})" in looked(mark)
             assert f"sleep (process {job.pid})" not in looked(mark + "2")
+            assert f"sleep (process {job.pid})" in looked("another/mark/here", mark)
         finally:
             job.kill()
 
@@ -224,8 +261,8 @@ def test_a_command_line_that_sets_the_mark_is_found_too() -> None:
             job.kill()
 
 
-def looked(mark: str) -> tuple[str, ...]:
-    return ask(lambda: ssh.connect("here", LOCAL), mark).running
+def looked(*marks: str) -> tuple[str, ...]:
+    return ask(lambda: ssh.connect("here", LOCAL), *marks).running
 
 
 def test_an_answer_without_its_end_is_no_answer() -> None:
