@@ -98,13 +98,15 @@ def an_engine(
     inbox: VirtualInbox,
     *,
     run: str = "run",
-    force: bool = False,
 ) -> Engine:
-    """A controller over an imagined world, in virtual time, on a run that the journal has."""
+    """A controller over an imagined world, in virtual time, on a run that the journal has.
+
+    Its owner is no living process: the next one takes over from it, as after a kill.
+    """
     gates = {gate.name: RehearsedGate(world) for gate in graph.gates}
     return Engine(
         journal,
-        journal.claim(run, Owner.current(), force=force),
+        journal.claim(run, an_owner()),
         graph,
         Steps(Rehearsal(world), {}),
         InlineAsker(gates),

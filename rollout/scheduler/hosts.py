@@ -101,7 +101,7 @@ def _healthy(graph: Graph, state: State, host: HostState, now: float) -> Decisio
 
     A host that had come this far before has regressed since: a person let it try again, and it has to prove its health anew.
     """
-    if host.step is None:
+    if host.step is None and ("after", host.passed) not in graph.gates_at:
         asked = _ask(host, SOAK, last_gates(graph, state.combo_of(host.name)))
         if asked is not None:
             return asked

@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rollout.errors import HALTED
 from rollout.executors.rehearsal import World
 from rollout.model.event import Kind
 from rollout.model.seams import Ending, Outcome
@@ -32,13 +33,13 @@ def carry_out(case: Case, deaths: list[Death], *, power: bool = True) -> Told:
         mortal = DyingJournal(journal, death.write, committed=death.committed)
         inbox.forget()
         try:
-            engine = an_engine(case.graph, mortal, world, inbox, force=True)
+            engine = an_engine(case.graph, mortal, world, inbox)
             return Told(engine.run(), list(journal.events("run")), world, engine.state)
         except Died:
             if not power:
                 lose_power(world)
     inbox.forget()
-    engine = an_engine(case.graph, journal, world, inbox, force=True)
+    engine = an_engine(case.graph, journal, world, inbox)
     stop = engine.run()
     check_kept(case, journal, engine.state)
     return Told(stop, list(journal.events("run")), world, engine.state)
@@ -79,11 +80,12 @@ def test_a_run_that_dies_ends_as_one_that_does_not(case: Case, deaths: list[Deat
 
 
 def ends(told: Told, among: Told) -> dict[str, Status]:
-    """How each host ended. Once something was stopped, only hosts that took their slot in both runs can be compared.
+    """How each host ended. Once something was stopped, or stalled, only hosts that took their slot in both runs can be compared.
 
     Which of two things that happen in the same instant comes first may change with a death, and so may who still began.
     """
     stopped = any(event.kind in {Kind.TRIPPED, Kind.STUCK} for event in [*told.events, *among.events])
+    stopped = stopped or HALTED in {told.stop.exit_code, among.stop.exit_code}
     aside = {Status.WAITING, Status.RUNNING}
     begun = {name for name, host in among.state.hosts.items() if host.status not in aside}
     return {

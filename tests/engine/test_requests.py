@@ -78,7 +78,7 @@ def carry_out(case: Case, asked: list[Asked], deaths: list[Death]) -> Told:
     for death in [*deaths, None]:
         mortal = journal if death is None else DyingJournal(journal, death.write, committed=death.committed)
         inbox.forget()
-        engine = an_engine(case.graph, PesteredJournal(mortal, left), world, inbox, force=True)
+        engine = an_engine(case.graph, PesteredJournal(mortal, left), world, inbox)
         try:
             stop = engine.run()
         except Died:
@@ -110,7 +110,7 @@ def test_a_person_who_answers_for_every_held_host_gets_the_run_to_its_end(case: 
     inbox = Patience(start=1000.0)
     world, journal = a_world(case, inbox), a_journal(case, inbox)
     for _ in range(40):
-        engine = an_engine(case.graph, journal, world, inbox, force=True)
+        engine = an_engine(case.graph, journal, world, inbox)
         stop = engine.run()
         held = [host for host in engine.state.hosts.values() if host.status is Status.HELD or host.harmed]
         if stop.exit_code == 0 or not (held or engine.state.run.paused):
