@@ -113,6 +113,7 @@ class Demo:
         say("$ rollout lab exec -- rollout apply plan.yml --yes")
         apply = self.operator.start("apply", "plan.yml", "--yes")
         self.follow(apply, until=lambda said: len(RAMP_UPGRADE.findall(said)) == 2)
+        time.sleep(2)
         apply.kill()
         apply.communicate()
         claim(

@@ -10,11 +10,13 @@ LOGGED = """---
 - hosts: all
   gather_facts: false
   become: true
+  environment: {{ROLLOUT_MARK: "{{{{ rollout_mark }}}}"}}
   tasks: [{{ansible.builtin.shell: {{cmd: "echo begin {{{{ rollout_mark }}}} >> /var/log/steps"}}, changed_when: true}}]
 {body}
 - hosts: all
   gather_facts: false
   become: true
+  environment: {{ROLLOUT_MARK: "{{{{ rollout_mark }}}}"}}
   tasks: [{{ansible.builtin.shell: {{cmd: "sleep {seconds}; echo end {{{{ rollout_mark }}}} >> /var/log/steps"}}, changed_when: true}}]
 """
 """A playbook that tells on the host when it begins and when it ends, a moment after its work is done."""
