@@ -10,8 +10,7 @@ import click
 
 from rollout.cli import _compiling, _runs
 from rollout.errors import Locked
-from rollout.journal import Journal, Life, Owner, RunRow
-from rollout.journal.owner import refuse_unless_dead
+from rollout.journal import Journal, Life, Owner, RunRow, refusals
 from rollout.model.graph import Graph
 from rollout.model.plan import Plan
 from rollout.model.state import Status
@@ -33,15 +32,11 @@ class View:
 
 def refuse_if_held(row: RunRow, *, take_over: bool = False) -> None:
     """Raises Locked before anything slow is done. `take_over`: a person vouches for the death of an owner who cannot be seen."""
-    if row.owner is None:
-        return
-    life = row.owner.life(Owner.current())
-    if life is Life.UNKNOWN and take_over:
-        return
+    me = Owner.current()
     try:
-        refuse_unless_dead(row.id, row.owner, Owner.current(), row.taken_at, row.renewed_at)
+        refusals.refuse_if_held(row, me, force=take_over)
     except Locked as error:
-        if life is Life.UNKNOWN:
+        if row.life(me) is Life.UNKNOWN:
             raise Locked(f"{error}; make sure that it is dead, then: rollout resume --take-over") from error
         raise
 
@@ -101,14 +96,18 @@ def drive(
     from rollout.cli import _controller, _screen
 
     plan_file = Path(plan.file)
-    units = _compiling.state_directory(plan_file) / _controller.UNITS
-    reach = _controller.real(graph, inventory, plan_file, units)
+    reach = _controller.real(graph, inventory, plan_file, units_beside(journal))
     screen = _screen.screen(run, graph, as_json=view.as_json, verbose=view.verbose, log=view.log)
     stop, state = _controller.control(book, run, graph, reach, screen, lift=lift, gone=gone, force=force)
     if not view.as_json:
         click.echo()
         click.echo(ending.text(run, graph, state, stop, _runs.options(journal)), nl=False)
     return stop.exit_code
+
+
+def units_beside(journal: Path) -> Path:
+    """Where units are: whoever has the journal finds what was begun."""
+    return journal.absolute().parent / "units"
 
 
 def name_of(plan: Plan, now: float | None = None) -> str:

@@ -28,8 +28,6 @@ from rollout.model.state import State
 if TYPE_CHECKING:
     from rollout.plan.inventory import Inventory
 
-UNITS = "units"
-
 
 @dataclass(frozen=True, slots=True)
 class Reach:
@@ -130,7 +128,10 @@ def control(
 
 @contextmanager
 def stopping(inbox: Inbox) -> Iterator[None]:
-    """The first signal asks for a safe stop; the second ends this process at once. Units live on by themselves."""
+    """The first signal asks for a safe stop; the second ends this process at once. Units live on by themselves.
+
+    One that is ignored already, as SIGHUP is under nohup, stays so.
+    """
     asked: list[int] = []
 
     def handle(number: int, _frame: FrameType | None) -> None:
@@ -143,7 +144,8 @@ def stopping(inbox: Inbox) -> Iterator[None]:
         inbox.post(StopAsked(code, f"stopped safely by {signal.Signals(number).name}"))
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, handle) for number in numbers}
+    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in heeded}
     try:
         yield
     finally:

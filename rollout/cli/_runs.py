@@ -46,8 +46,9 @@ def me() -> str:
 
 
 def life(row: RunRow) -> str | None:
-    """alive, dead or unknown; None when nobody holds the run."""
-    return None if row.owner is None else str(row.owner.life(Owner.current()))
+    """A word of `Life`; None when nobody holds the run."""
+    found = row.life(Owner.current())
+    return None if found is None else str(found)
 
 
 def unread(book: Journal, run: str) -> list[Event]:
@@ -73,11 +74,14 @@ def aborted(book: Journal, run: str) -> str | None:
 
 
 def is_finished(book: Journal, row: RunRow) -> bool:
-    """Whether nothing is left to carry on with: it ended, or was aborted, and nobody has asked for anything since."""
+    """Whether nothing is left to carry on with: it ended, and nobody has asked for anything since.
+
+    An abort that no controller has read leaves something to do while hosts are on their way: those with a slot finish.
+    """
     if row.owner is not None:
         return False
     if aborted(book, row.id):
-        return True
+        return bool(book.state(row.id).aborted) or not book.hosts(row.id, Status.RUNNING)
     return row.ended is not None and row.ended.exit_code in FINISHED and not unread(book, row.id)
 
 

@@ -107,6 +107,8 @@ def _begin(
     yes: bool,
     run: str | None,
 ) -> int:
+    from rollout.executors.ansible import make_room
+
     inventory = _compiling.resolve(plan)
     now = _compiling.compiled(plan, inventory)
     if source.saved is not None:
@@ -120,6 +122,7 @@ def _begin(
         book.request(given_up.id, Event(Kind.ABORTED, f"given up for a new run ({_runs.me()})"))
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     name = run or _free_name(book, plan)
+    make_room(_carrying.units_beside(path), name)
     book.create(name, now.graph, plan_file=now.plan_file, created_by=_runs.me())
     if not view.as_json:
         click.echo(f"run {name} begins; its journal is {path}")

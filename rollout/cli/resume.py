@@ -42,12 +42,12 @@ def command(
         read = _compiling.read_plan(source.plan_file) if source else None
         row = _found(book, read, run)
         refused = _runs.aborted(book, row.id)
-        if refused:
+        if refused and _runs.is_finished(book, row):
             raise UsageError(
                 f"run {row.id} was aborted: {refused}; `rollout apply {row.plan_file}` begins a new one"
             )
         if row.ended is not None and _runs.is_finished(book, row):
-            click.echo(f"run {row.id} is over: {row.ended.because}")
+            click.echo(f"run {row.id} is over: {row.ended.because}", err=as_json)
             return row.ended.exit_code
         _carrying.refuse_if_held(row, take_over=take_over)
         view = _carrying.View(as_json, verbose, log)

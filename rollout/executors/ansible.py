@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from rollout import ssh
+from rollout.errors import UsageError
 from rollout.executors._config import environment, passed_through, users_file
 from rollout.executors._launch import Launcher
 from rollout.executors._outcome import judge, read_events, task_in_progress
 from rollout.executors._processes import age, open_process, stat
 from rollout.executors._takeup import Closed, Inquiry, Patience
 from rollout.executors._text import last_lines, sentence
-from rollout.executors._unit import Result, Unit, begun_here
+from rollout.executors._unit import Result, Unit, begun_here, file_name
 from rollout.executors._watching import Followed, Watcher
 from rollout.model.seams import Connection, Ending, Order, Outcome, Post
 
@@ -24,6 +25,16 @@ LEEWAY = 30.0
 
 DYING = 5.0
 """Seconds that Ansible may take to die once the kernel has killed it."""
+
+
+def make_room(units: Path, run: str) -> None:
+    """The folder of a run that begins. Raises UsageError when it holds another's units: their results are not this run's."""
+    folder = units / file_name(run)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise UsageError(
+            f"{folder} holds the units of an earlier run of this name: take another one with --run"
+        )
 
 
 class AnsibleExecutor:

@@ -1,5 +1,6 @@
 """The live status on a terminal: a few frames a second at most, drawn in the controller's own thread."""
 
+import os
 from typing import Self
 
 from rich.console import Console, Group
@@ -25,12 +26,16 @@ ACTIVE = 12
 
 
 class LiveStatus:
-    """Draws the run. `tell` after each event, `tick` now and then; both draw only when a frame is due."""
+    """Draws the run. `tell` after each event, `tick` now and then; both draw only when a frame is due.
+
+    A terminal that goes away stops the picture, not the run.
+    """
 
     def __init__(self, run: str, graph: Graph, console: Console | None = None) -> None:
         self._run, self._graph = run, graph
         self._live = Live(console=console or Console(stderr=False), auto_refresh=False)
         self._drawn = 0.0
+        self._broken = False
         self._lines: list[str] = []
         self._state: State | None = None
 
@@ -56,15 +61,19 @@ class LiveStatus:
 
     def _draw(self, state: State, now: float) -> None:
         self._drawn = now
-        self._live.update(
-            Group(
-                Text(f"run {plain(self._run)}: {counted(len(state.open), 'step')} in flight", style="bold"),
-                *(Text(f"  {said}") for said in combos(self._graph, state)),
-                _hosts(state, now),
-                *(Text(said, style="dim", no_wrap=True, overflow="ellipsis") for said in self._lines),
-            ),
-            refresh=True,
+        if self._broken:
+            return
+        picture = Group(
+            Text(f"run {plain(self._run)}: {counted(len(state.open), 'step')} in flight", style="bold"),
+            *(Text(f"  {said}") for said in combos(self._graph, state)),
+            _hosts(state, now),
+            *(Text(said, style="dim", no_wrap=True, overflow="ellipsis") for said in self._lines),
         )
+        try:
+            self._live.update(picture, refresh=True)
+        except OSError:
+            self._broken = True
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._live.console.file.fileno())
 
 
 def _hosts(state: State, now: float) -> Table:

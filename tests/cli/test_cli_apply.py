@@ -250,6 +250,18 @@ def test_a_controller_that_cannot_be_seen_is_taken_over_only_when_a_person_says_
     assert rollout("resume", *at, "--take-over").code == 5, "one that lives is never taken over"
 
 
+def test_units_are_beside_the_journal_and_those_of_an_earlier_run_are_not_read(
+    rollout: Typist, plan: Path, world: World
+) -> None:
+    unit = Path("elsewhere/units/first/a1/upgrade.2")
+    unit.mkdir(parents=True)
+    words = ["apply", "here/plan.yml", "--yes", "--journal", "elsewhere/j.sqlite3", "--run"]
+    said = rollout(*words, "first")
+    assert (said.code, "holds the units of an earlier run of this name" in said.err) == (64, True)
+    assert rollout(*words, "second").code == 0
+    assert Path("elsewhere/units/second").is_dir()
+
+
 def test_an_abort_lists_what_stays_closed(rollout: Typist, plan: Path, world: World) -> None:
     world.faults = failing("a1")
     at = ["--journal", "here/.rollout/journal.sqlite3"]

@@ -35,6 +35,23 @@ def test_the_first_signal_asks_for_a_safe_stop(
     assert signal.getsignal(number) == before
 
 
+def test_a_signal_that_is_ignored_already_stays_so() -> None:
+    code = (
+        "import os, signal, time\n"
+        "from rollout.cli import _controller\n"
+        "from rollout.engine.inbox import Inbox\n"
+        "inbox = Inbox()\n"
+        "with _controller.stopping(inbox):\n"
+        "    os.kill(os.getpid(), signal.SIGHUP)\n"
+        "    assert inbox.get(0) is None\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    print(inbox.get(None).because)\n"
+    )
+    words = ["nohup", sys.executable, "-c", code]
+    done = subprocess.run(words, check=False, stdin=subprocess.DEVNULL, capture_output=True, timeout=50)
+    assert (done.returncode, done.stdout) == (0, b"stopped safely by SIGTERM\n")
+
+
 def test_the_second_signal_ends_at_once() -> None:
     code = (
         "import os, signal, time\n"
@@ -115,3 +132,14 @@ def test_the_live_picture_shows_the_combos_and_the_last_events_and_no_markup_act
     assert "a: 1 held, 1 not begun of 2 hosts" in text
     assert "the controller ends (3)" in text
     assert text.endswith("\x1b[?25h"), "the cursor is given back"
+
+
+def test_a_terminal_that_goes_away_stops_the_picture_and_not_the_run() -> None:
+    master, slave = os.openpty()
+    graph = a_graph({"a": 1})
+    with os.fdopen(slave, "w") as terminal:
+        console = Console(file=terminal, force_terminal=True, width=80, height=20)
+        with LiveStatus("run", graph, console) as live:
+            os.close(master)
+            for at in (1.0, 2.0):
+                live.tell(Event(Kind.DONE, "x", "a1", "upgrade", at=at), State(graph))

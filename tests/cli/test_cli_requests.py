@@ -5,11 +5,14 @@ from pathlib import Path
 import pytest
 
 from rollout import journal
+from rollout.cli import _runs
+from rollout.engine.inbox import StopAsked, VirtualInbox
+from rollout.executors.rehearsal import World
 from rollout.journal import Owner
 from rollout.model.event import Event, Kind
 from rollout.model.state import HostState, RunState, Status
 from tests.cli.worlds import Typist, a_run, failing
-from tests.fleet import a_combo, a_fleet, a_graph, a_plan
+from tests.fleet import a_combo, a_fleet, a_graph, a_plan, an_engine
 
 HELD = ["retry", "resolve --as done", "resolve --as retry", "resolve --as failed", "retire"]
 
@@ -125,6 +128,19 @@ def test_an_aborted_run_takes_no_requests_but_hosts_may_leave_it(rollout: Typist
         assert "wrong week" in said.err
     assert rollout("resume").code == 64
     assert rollout("retire", "a1", "--reason", "x").code == 0
+
+
+def test_an_aborted_run_whose_hosts_are_on_their_way_is_not_over_yet(tmp_path: Path) -> None:
+    graph, inbox = a_graph({"a": 2}), VirtualInbox(1_700_000_000)
+    with journal.open(str(tmp_path / "journal.sqlite3"), inbox.now) as book:
+        book.create("run", graph, plan_file="plan.yml", created_by="me")
+        inbox.post(StopAsked(130, "stopped safely"), after=1.0)
+        stopped = an_engine(graph, book, World(inbox.now), inbox, run="run").run()
+        assert (stopped.exit_code, [host.name for host in book.hosts("run", Status.RUNNING)]) == (130, ["a1"])
+        book.request("run", Event(Kind.ABORTED, "wrong week"))
+        assert not _runs.is_finished(book, book.run("run"))
+        assert an_engine(graph, book, World(inbox.now), inbox, run="run").run().exit_code == 3
+        assert _runs.is_finished(book, book.run("run"))
 
 
 def test_a_run_that_is_over_is_not_paused(rollout: Typist, tmp_path: Path) -> None:
