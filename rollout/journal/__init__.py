@@ -3,6 +3,8 @@
 Beside the events the journal keeps their fold, written in the same transaction, so that reading where a run stands costs
 rows and not events. One writer holds the lease; anyone with access may read, and append a request.
 A journal object is used from one thread.
+
+A database that cannot be reached for a while keeps its caller waiting, for a bounded time: nothing begins without the journal.
 """
 
 import time
@@ -10,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, Self
 
-from rollout.errors import JournalError
 from rollout.journal.owner import Lease, Life, Owner
 from rollout.journal.refusals import POLICY
 from rollout.journal.rows import AnswerRow, Ended, HostRow, RunRow, Summary
@@ -30,7 +31,9 @@ __all__ = [
     "RunRow",
     "Summary",
     "Writing",
+    "is_url",
     "open",
+    "without_password",
 ]
 
 
@@ -60,9 +63,9 @@ class Journal(Protocol):
 
     def graph(self, run: str) -> Graph: ...
     def claim(self, run: str, owner: Owner, *, force: bool = False) -> Lease:
-        """Take the lease. A dead holder is taken over; one that lives, or may live, raises Locked.
+        """Take the lease. A dead or lapsed holder is taken over; one that lives, or may live, raises Locked.
 
-        `force`: a person has made sure that a holder who cannot be seen from here is dead.
+        `force`: a person has made sure that a holder who cannot be seen from here is dead. One that is seen to live is not forced.
         """
 
     def renew(self, lease: Lease) -> None:
@@ -78,7 +81,10 @@ class Journal(Protocol):
         """Where the run as a whole stood at `RunState.seq`, without its hosts: cheap at any fleet size."""
 
     def writing(self, lease: Lease, seen: int) -> AbstractContextManager[Writing]:
-        """A transaction after event `seen`. Raises Behind if there are later events, LeaseLost, JournalFull, JournalError."""
+        """A transaction after event `seen`, and a sign of life.
+
+        Raises Behind if there are later events, before anything is asked of the body; LeaseLost, JournalFull, JournalError.
+        """
 
     def request(self, run: str, event: Event) -> Event:
         """Append an event of `model.event.REQUESTS` without a lease. Raises JournalError for a host that the run does not have."""
@@ -97,10 +103,32 @@ class Journal(Protocol):
     def __exit__(self, *exc: object) -> None: ...
 
 
-def open(where: str, clock: Callable[[], float] = time.time) -> Journal:  # noqa: A001  read as journal.open
-    """The journal at a path. The file is made by the first `create`, not before, so that looking leaves no trace."""
-    if where.startswith(("postgresql://", "postgres://")):
-        raise JournalError("a journal on PostgreSQL is not supported yet; give the path of a file")
-    from rollout.journal.sqlite import SqliteJournal  # noqa: PLC0415  a simulation and `--help` need no database
+def is_url(where: str) -> bool:
+    """Whether a journal is named by the URL of a database, and not by a path."""
+    return where.startswith(("postgresql:", "postgres:"))
 
-    return SqliteJournal(where, clock)
+
+def without_password(where: str) -> str:
+    """What may be shown of a journal's name. Raises JournalError for a URL that cannot be understood."""
+    if not is_url(where):
+        return where
+    from rollout.journal.address import Address  # noqa: PLC0415  a path needs none
+
+    return Address.of(where).name
+
+
+def open(where: str, clock: Callable[[], float] | None = None) -> Journal:  # noqa: A001  read as journal.open
+    """The journal at a path or a URL. It is made by the first `create`, not before, so that looking leaves no trace.
+
+    `clock` gives seconds since the epoch, in the place of the machine's clock (a path) or the database's (a URL).
+    """
+    from rollout.journal.tables import TableJournal  # noqa: PLC0415  a simulation and `--help` need no database
+
+    if is_url(where):
+        from rollout.journal.address import Address  # noqa: PLC0415  as above
+        from rollout.journal.postgresql import PostgresDatabase  # noqa: PLC0415  psycopg is not installed everywhere
+
+        return TableJournal(PostgresDatabase(Address.of(where), clock))
+    from rollout.journal.sqlite import SqliteDatabase  # noqa: PLC0415  as above
+
+    return TableJournal(SqliteDatabase(where, clock or time.time))

@@ -1,178 +1,68 @@
-"""The journal's file: making it, refusing what is not one, transactions, and SQLite's errors in our words."""
+"""What the tables of a journal need of a database: so much, and no more, differs between SQLite and PostgreSQL."""
 
-import contextlib
-import errno
-import os
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, TypeVar
 
-from rollout.errors import JournalError, JournalFull
-
-SCHEMA = 1
-"""The schema this tool reads and writes; see schema.sql."""
-
-_APPLICATION_ID = 0x726F6C6C
-"""`roll`: written in the file's header, so that another program's database is not taken for a journal."""
-
-_BUSY_SECONDS = 30.0
-"""A transaction takes milliseconds: whoever waits this long waits for a stuck process."""
-
-_ATTEMPTS = 3
-"""SQLite answers `busy` at once, without waiting, while another process recovers the log of one that was killed."""
-
-_NO_ROOM = frozenset(
-    {
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR_WRITE,  # a quota, or a limit on the size of files
-        sqlite3.SQLITE_IOERR_SHMSIZE,
-    }
-)
+Result = TypeVar("Result")
 
 
-class Database:
-    """One connection, opened when it is first needed. Never makes a file unless asked to `make` it."""
+class Cursor(Protocol):
+    """What a statement gave."""
 
-    def __init__(self, where: str) -> None:
-        self.path = Path(where).absolute()
-        self._connection: sqlite3.Connection | None = None
+    @property
+    def rowcount(self) -> int: ...
+    def fetchone(self) -> Any: ...
+    def fetchall(self) -> list[Any]: ...
+
+
+class Connection(Protocol):
+    """Takes the statements of `rollout.journal.statements`."""
+
+    def execute(self, statement: str, values: Sequence[object] = ..., /) -> Cursor: ...
+    def executemany(self, statement: str, rows: Iterable[Sequence[object]], /) -> Cursor: ...
+
+
+class Database(Protocol):
+    """Where the tables are. Raises JournalError and JournalFull, never an error of the database's own kind.
+
+    A lost connection is made again where there is one to lose; that is why a transaction says how to find out what became of it.
+    """
+
+    @property
+    def lease(self) -> float | None:
+        """Seconds that a holder who cannot be seen may be silent; None: no time-out decides."""
 
     def exists(self) -> bool:
-        """Whether there is anything at the path. An empty file is a journal whose maker died: as good as none."""
-        try:
-            return self._connection is not None or self.path.stat().st_size > 0
-        except FileNotFoundError:
-            return False
-        except OSError as error:
-            raise self._os_error(error) from error
+        """Whether there is a journal. Raises JournalError for something else in its place."""
 
-    def make(self, now: float) -> None:
-        """The file (0600), its folder (0700) and the tables, unless they are there."""
-        if self.exists():
-            return
-        try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with contextlib.suppress(FileExistsError):
-                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        except OSError as error:
-            raise self._os_error(error) from error
-        connection = self._connect()
-        with self._closed_on_error(connection):
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("BEGIN IMMEDIATE")
-            if not _is_made(connection):
-                for statement in _schema().split(";\n"):
-                    connection.execute(statement)
-                connection.execute("INSERT INTO journal (version, created_at) VALUES (?, ?)", (SCHEMA, now))
-                connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-            connection.execute("COMMIT")
-            self._check(connection)
-        self._connection = connection
+    def make(self) -> None:
+        """The tables, unless they are there."""
 
-    def connection(self) -> sqlite3.Connection:
-        """The connection to a file that is known to be a journal of our schema."""
-        if self._connection is None:
-            connection = self._connect()
-            with self._closed_on_error(connection):
-                self._check(connection)
-            self._connection = connection
-        return self._connection
+    def time(self, given: float | None) -> float:
+        """Seconds since the epoch. `given`: what the database answered in the place of `/*now*/NULL`."""
 
-    @contextmanager
-    def transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[sqlite3.Connection]:
-        """All or nothing, whatever is raised inside. `BEGIN` is enough to read one consistent state."""
-        connection = self.connection()
-        try:
-            self._begin(connection, begin)
-            yield connection
-            connection.execute("COMMIT")
-        except BaseException as error:
-            if connection.in_transaction:
-                with contextlib.suppress(sqlite3.Error):
-                    connection.execute("ROLLBACK")
-            if isinstance(error, sqlite3.Error):
-                raise self._error(error) from error
-            raise
-
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def read(self, statement: str, values: Sequence[object] = ()) -> list[Any]:
         """One statement, which sees one consistent state by itself."""
-        try:
-            yield self.connection()
-        except sqlite3.Error as error:
-            raise self._error(error) from error
 
-    def close(self) -> None:
-        """The last one to close folds the write-ahead log into the file."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+    def snapshot(self, work: Callable[[Connection], Result]) -> Result:
+        """Several statements that see one consistent state, and write nothing."""
 
-    def _begin(self, connection: sqlite3.Connection, begin: str) -> None:
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                connection.execute(begin)
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or attempt == _ATTEMPTS:
-                    raise
-            else:
-                return
+    def transact(
+        self, work: Callable[[Connection], Result], done: Callable[[Connection, Result], bool]
+    ) -> Result:
+        """All or nothing. `work` is done again after a lost connection, unless `done` finds that what it gave was committed."""
 
-    def _connect(self) -> sqlite3.Connection:
-        try:
-            connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
-        except sqlite3.Error as error:
-            raise self._error(error) from error
-        with self._closed_on_error(connection):
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
-        return connection
+    def transaction(
+        self, head: Callable[[Connection], Result], again: Callable[[Connection], bool]
+    ) -> AbstractContextManager[tuple[Connection, Result]]:
+        """All or nothing, of statements that come from outside and cannot be asked for twice. `head` comes first, and locks.
 
-    def _check(self, connection: sqlite3.Connection) -> None:
-        (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-        if application_id != _APPLICATION_ID:
-            raise JournalError(f"{self.path} is a database, but not a journal of rollout")
-        (version,) = connection.execute("SELECT max(version) FROM journal").fetchone()
-        if version != SCHEMA:
-            raise JournalError(
-                f"the journal {self.path} has schema {version}, and this rollout knows schema {SCHEMA}: use the version that wrote it"
-            )
+        After a lost connection `again` locks again, and says whether the whole was committed. If not, what was written is
+        written again; `again` raises if that may not be.
+        """
 
-    @contextmanager
-    def _closed_on_error(self, connection: sqlite3.Connection) -> Iterator[None]:
-        try:
-            yield
-        except BaseException as error:
-            connection.close()
-            if isinstance(error, sqlite3.Error):
-                raise self._error(error) from error
-            raise
+    def creating(self, connection: Connection) -> None:
+        """From here to the end of the transaction nobody else creates a run."""
 
-    def _error(self, error: sqlite3.Error) -> JournalError:
-        code = getattr(error, "sqlite_errorcode", 0)
-        if code in _NO_ROOM:
-            return JournalFull(f"no room left to write the journal {self.path} ({error})")
-        if code == sqlite3.SQLITE_NOTADB:
-            return JournalError(f"{self.path} is not a journal of rollout, nor any database")
-        if code & 0xFF == sqlite3.SQLITE_BUSY:
-            return JournalError(
-                f"another process has kept the journal {self.path} busy for {_BUSY_SECONDS:.0f} s"
-            )
-        return JournalError(f"the journal {self.path} could not be used: {error}")
-
-    def _os_error(self, error: OSError) -> JournalError:
-        kind = JournalFull if error.errno in {errno.ENOSPC, errno.EDQUOT} else JournalError
-        return kind(f"the journal {self.path} could not be used: {error.strerror}")
-
-
-def _is_made(connection: sqlite3.Connection) -> bool:
-    """Whether another process made the tables while we waited, or the file is somebody else's."""
-    return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None
-
-
-def _schema() -> str:
-    text = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
-    if sqlite3.sqlite_version_info < (3, 37):
-        text = text.replace(" STRICT, ", " ").replace(" STRICT;", ";")
-    return text
+    def close(self) -> None: ...

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from rollout.journal.copies import Values, host_values, run_values
-from rollout.journal.owner import Lease, Owner, refuse_unless_dead
+from rollout.journal.owner import Lease, Owner
 from rollout.journal.refusals import (
     POLICY,
     behind,
@@ -22,6 +22,7 @@ from rollout.journal.refusals import (
     limit_reached,
     no_such_host,
     no_such_run,
+    refuse_if_held,
     run_exists,
 )
 from rollout.journal.rows import AnswerRow, Ended, HostRow, RunRow, Summary
@@ -40,13 +41,16 @@ class _Run:
     answers: list[AnswerRow] = field(default_factory=list)
     holders: dict[str, dict[str, None]] = field(default_factory=dict)
     """slot -> the hosts that hold it"""
+    renewed_at: float = 0.0
 
 
 class MemoryJournal:
     """A `rollout.journal.Journal`."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time, lease: float | None = None) -> None:
+        """`lease`: as of `RunRow`, in seconds."""
         self._clock = clock
+        self._lease = lease
         self._runs: dict[str, _Run] = {}
 
     def create(self, run: str, graph: Graph, *, plan_file: str, created_by: str) -> None:
@@ -84,17 +88,15 @@ class MemoryJournal:
 
     def claim(self, run: str, owner: Owner, *, force: bool = False) -> Lease:
         kept = self._find(run)
-        row = kept.row
+        row = self._row(kept)
         check_policy(row)
-        if row.owner is not None and not force:
-            refuse_unless_dead(run, row.owner, owner, row.taken_at, row.renewed_at)
-        now = self._clock()
-        kept.row = row._replace(fence=row.fence + 1, owner=owner, taken_at=now, renewed_at=now, ended=None)
+        refuse_if_held(row, owner, force=force)
+        kept.renewed_at = now = self._clock()
+        kept.row = row._replace(fence=row.fence + 1, owner=owner, taken_at=now, ended=None, lease=self._lease)
         return Lease(run, kept.row.fence, owner)
 
     def renew(self, lease: Lease) -> None:
-        kept = self._leased(lease)
-        kept.row = kept.row._replace(renewed_at=self._clock())
+        self._leased(lease).renewed_at = self._clock()
 
     def release(self, lease: Lease, exit_code: int, because: str) -> None:
         kept = self._leased(lease)
@@ -120,6 +122,7 @@ class MemoryJournal:
         except BaseException:
             writing.undo()
             raise
+        kept.renewed_at = self._clock()
 
     def request(self, run: str, event: Event) -> Event:
         kept = self._find(run)
@@ -171,9 +174,9 @@ class MemoryJournal:
             raise lease_lost(lease, kept.row)
         return kept
 
-    @staticmethod
-    def _row(kept: _Run) -> RunRow:
-        return kept.row._replace(seq=len(kept.events))
+    def _row(self, kept: _Run) -> RunRow:
+        now = self._clock()
+        return kept.row._replace(seq=len(kept.events), renewed_at=kept.renewed_at, read_at=now)
 
 
 class _MemoryWriting:

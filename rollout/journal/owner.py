@@ -9,8 +9,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
-from rollout.errors import Locked
-
 
 class Life(StrEnum):
     """What is known of an owner. UNKNOWN is never taken for dead."""
@@ -18,6 +16,8 @@ class Life(StrEnum):
     ALIVE = "alive"
     DEAD = "dead"
     UNKNOWN = "unknown"
+    LAPSED = "lapsed"
+    """It cannot be seen, and was silent for longer than its lease: it may be taken over, and can write nothing from then on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +79,6 @@ class Lease:
     run: str
     fence: int
     owner: Owner
-
-
-def refuse_unless_dead(run: str, holder: Owner, me: Owner, taken_at: float, renewed_at: float) -> None:
-    """Raise Locked unless the holder is known to be dead."""
-    life = holder.life(me)
-    if life is Life.DEAD:
-        return
-    sentence = (
-        f"run {run!r} is held by {holder} since {stamp(taken_at)}, last sign of life {stamp(renewed_at)}"
-    )
-    if life is Life.UNKNOWN:
-        sentence += (
-            "; whether that process still lives cannot be seen from here (another machine or container)"
-        )
-    raise Locked(sentence)
 
 
 def stamp(at: float) -> str:

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
-from rollout.errors import Behind, JournalError, LeaseLost, LimitReached
-from rollout.journal.owner import Lease, stamp
+from rollout.errors import Behind, JournalError, LeaseLost, LimitReached, Locked
+from rollout.journal.owner import Lease, Life, Owner, stamp
 from rollout.journal.rows import RunRow
 from rollout.model.event import REQUESTS, Event
 
@@ -19,6 +19,24 @@ def check_policy(row: RunRow) -> None:
             f"run {row.id!r} was begun by rollout {row.tool} under policy {row.policy}; this rollout has policy {POLICY}: "
             "finish the run with the version that began it"
         )
+
+
+def refuse_if_held(row: RunRow, me: Owner, *, force: bool = False) -> None:
+    """Raise Locked unless nobody holds the run, or its holder is known to be dead, or has let its lease lapse.
+
+    `force`: a person has made sure that a holder who cannot be seen from here is dead. One who is seen to live is not forced.
+    """
+    life = row.life(me)
+    if life in {None, Life.DEAD, Life.LAPSED} or (force and life is Life.UNKNOWN):
+        return
+    sentence = f"run {row.id!r} is held by {row.owner} since {stamp(row.taken_at)}, last sign of life {stamp(row.renewed_at)}"
+    if life is Life.UNKNOWN:
+        sentence += (
+            "; whether that process still lives cannot be seen from here (another machine or container)"
+        )
+        if row.lease is not None:
+            sentence += f", and it is taken for dead once it has been silent for {row.lease:g} s (now {row.silent:.0f} s)"
+    raise Locked(sentence)
 
 
 def check_request(event: Event, run: str, hosts: Collection[str]) -> None:
@@ -62,14 +80,27 @@ def lease_lost(lease: Lease, row: RunRow) -> LeaseLost:
         return LeaseLost(f"run {lease.run!r} is no longer held: its lease was released")
     return LeaseLost(
         f"run {lease.run!r} was taken over by {row.owner} at {stamp(row.taken_at)}; "
-        "this controller has stopped writing"
+        "this controller has stopped and begins nothing more; what it had begun goes on, under the other one"
     )
 
 
-def behind(run: str, seen: int, last: int) -> Behind:
-    """Somebody asked for something in the meantime."""
+def behind(run: str, seen: int, last: int) -> JournalError:
+    """Somebody asked for something in the meantime; or events are gone, and nothing can be decided any more."""
+    if last < seen:
+        return JournalError(
+            f"run {run!r} has events up to {last}, and this controller has read {seen}: the journal was put back to an earlier "
+            "state (a backup, or a standby that had not received everything); look at the hosts before `rollout resume`"
+        )
     return Behind(
         f"run {run!r} has events up to {last}, and this controller has read {seen}: read on and decide again"
+    )
+
+
+def overtaken(run: str) -> JournalError:
+    """The connection was lost in a transaction that had been folded already, and others wrote before it could be repeated."""
+    return JournalError(
+        f"the connection to the journal was lost while run {run!r} was written, and others have written since: "
+        "nothing was begun; `rollout resume` reads on and decides again"
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
-from rollout.journal.owner import Owner
+from rollout.journal.owner import Life, Owner
 from rollout.model.event import Event
 from rollout.model.state import Status
 
@@ -19,7 +19,8 @@ class Ended(NamedTuple):
 class RunRow(NamedTuple):
     """A run. `owner` is None when nobody holds it; `ended` is None while it is held, or its last holder died.
 
-    `tool` and `policy` are the versions it was begun with; `seq` is the number of its last event.
+    `tool` and `policy` are the versions it was begun with; `seq` is the number of its last event. `lease` is how many seconds an
+    owner who cannot be seen may be silent (None: no time-out decides); `read_at` is when this row was read.
     """
 
     id: str
@@ -36,6 +37,27 @@ class RunRow(NamedTuple):
     taken_at: float
     renewed_at: float
     ended: Ended | None
+    lease: float | None = None
+    read_at: float = 0.0
+
+    @property
+    def silent(self) -> float:
+        """Seconds since the owner's last sign of life, by the journal's clock alone."""
+        return max(0.0, self.read_at - self.renewed_at)
+
+    def life(self, seen_by: Owner) -> Life | None:
+        """What is known of the owner; None when nobody holds the run.
+
+        Under a lease, controllers of several machines meet here. Their names prove nothing then: what has another boot id may be
+        another machine of the same name.
+        """
+        if self.owner is None:
+            return None
+        far = self.lease is not None and self.owner.boot_id != seen_by.boot_id
+        life = Life.UNKNOWN if far else self.owner.life(seen_by)
+        if life is Life.UNKNOWN and self.lease is not None and self.silent > self.lease:
+            return Life.LAPSED
+        return life
 
 
 class AnswerRow(NamedTuple):

@@ -1,8 +1,9 @@
--- The journal, schema 1. Times are seconds since the epoch. STRICT is left out on an SQLite that does not know it.
+-- The journal, schema 2. Times are seconds since the epoch. STRICT is left out on an SQLite that does not know it.
+-- PostgreSQL's words for the types are in postgresql.py.
 --
 -- What may change:
 --   event, gate   rows are added, and never altered or removed
---   run           free -> held (claim: fence + 1) -> free (release: ended_*); held -> held (take-over of a dead owner: fence + 1)
+--   run           free -> held (claim: fence + 1) -> free (release: ended_*); held -> held (take-over of a dead or lapsed owner: fence + 1)
 --   host, state   the fold of the run's events up to run.folded; written in the transaction of those events
 --   slot          a row while host.slot = 1; added by an intent (counted against its cap) or by the fold (never refused)
 
@@ -27,7 +28,8 @@ CREATE TABLE run (
   fence         INTEGER NOT NULL DEFAULT 0,
   owner         TEXT,                        -- JSON; null: free
   taken_at      REAL NOT NULL DEFAULT 0,
-  renewed_at    REAL NOT NULL DEFAULT 0,
+  renewed_at    REAL NOT NULL DEFAULT 0,     -- the owner's last sign of life: a claim, a transaction, or nothing but that
+  lease         REAL,                        -- an owner who cannot be seen may be silent so long; null: no time-out decides
   ended_code    INTEGER,                     -- null: held, or its last owner died
   ended_because TEXT,
   ended_at      REAL

@@ -1,8 +1,26 @@
-"""The journal's statements: plain SQL that SQLite and PostgreSQL both read. `?` stands for a parameter and nothing else."""
+"""The journal's statements: plain SQL that SQLite reads as it is, and PostgreSQL after three words are put in their places.
+
+`?` stands for a parameter and nothing else; `/*now*/NULL` for the database's clock, if it has one of its own; `/*lock*/` for
+keeping the row until the end of the transaction, where not the whole database is kept.
+"""
+
+from pathlib import Path
+
+SCHEMA = 2
+"""The schema that this tool reads and writes; see schema.sql."""
+
+
+def schema() -> str:
+    """The tables, in SQLite's words; statements end in `;` and a new line."""
+    return Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
+
+
+VERSION = "INSERT INTO journal (version, created_at) VALUES (?, ?)"
+NOW = "SELECT /*now*/NULL"
 
 RUN_COLUMNS = (
     "id, plan, digest, plan_file, created_at, created_by, tool, policy, seq, fence, owner, taken_at, renewed_at, "
-    "ended_code, ended_because, ended_at"
+    "ended_code, ended_because, ended_at, lease, /*now*/NULL"
 )
 
 CREATE_RUN = """
@@ -15,20 +33,22 @@ NUMBER_OF_RUN = "SELECT number FROM run WHERE id = ?"
 RUN_IDS = "SELECT id FROM run ORDER BY number"
 RUNS = f"SELECT {RUN_COLUMNS} FROM run ORDER BY number DESC"  # noqa: S608  our own column names
 RUN = f"SELECT {RUN_COLUMNS} FROM run WHERE number = ?"  # noqa: S608  our own column names
+LOCKED_RUN = f"{RUN} /*lock*/"
 NEWEST_RUN = "SELECT id FROM run ORDER BY number DESC LIMIT 1"
 GRAPH = "SELECT body FROM graph WHERE run = ?"
 
 CLAIM = """
-UPDATE run SET fence = fence + 1, owner = ?, taken_at = ?, renewed_at = ?, ended_code = NULL, ended_because = NULL, ended_at = NULL
+UPDATE run SET fence = fence + 1, owner = ?, lease = ?, taken_at = ?, renewed_at = ?,
+  ended_code = NULL, ended_because = NULL, ended_at = NULL
 WHERE number = ?"""
-RENEW = "UPDATE run SET renewed_at = ? WHERE number = ? AND fence = ? AND owner IS NOT NULL"
+RENEW = "UPDATE run SET renewed_at = ? WHERE number = ?"
 RELEASE = """
-UPDATE run SET owner = NULL, ended_code = ?, ended_because = ?, ended_at = ?
-WHERE number = ? AND fence = ? AND owner IS NOT NULL"""
+UPDATE run SET owner = NULL, ended_code = ?, ended_because = ?, ended_at = ? WHERE number = ?"""
 
-HEAD = "SELECT seq, fence, owner IS NOT NULL FROM run WHERE number = ?"
+HEAD = "SELECT seq, fence, owner IS NOT NULL, /*now*/NULL FROM run WHERE number = ? /*lock*/"
 SET_SEQ = "UPDATE run SET seq = ? WHERE number = ?"
-SET_FOLDED = "UPDATE run SET seq = ?, folded = ?, folded_at = ? WHERE number = ?"
+SET_HEAD = "UPDATE run SET renewed_at = ?, seq = ? WHERE number = ?"
+SET_FOLDED = "UPDATE run SET renewed_at = ?, seq = ?, folded = ?, folded_at = ? WHERE number = ?"
 KEEP_STATE = (
     "INSERT INTO state (run, body) VALUES (?, ?) ON CONFLICT (run) DO UPDATE SET body = excluded.body"
 )
@@ -54,6 +74,7 @@ HOST_BODIES = "SELECT body FROM host WHERE run = ? AND body IS NOT NULL"
 HOST_NAMES = "SELECT name FROM host WHERE run = ?"
 
 _EVENT = "SELECT seq, at, kind, host, step, attempt, because, data FROM event WHERE run = ? AND seq > ?"
+EVENTS_SINCE = f"{_EVENT} ORDER BY seq"
 EVENTS = f"{_EVENT} ORDER BY seq LIMIT 1000"
 EVENTS_OF_HOST = f"{_EVENT} AND host = ? ORDER BY seq LIMIT 1000"
 

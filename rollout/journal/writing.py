@@ -1,38 +1,38 @@
-"""One transaction on the SQLite journal by the holder of the lease."""
+"""One transaction on the journal's tables by the holder of the lease."""
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rollout.journal import statements as sql
 from rollout.journal.copies import Values, host_body, run_apart_from_head
+from rollout.journal.database import Connection
 from rollout.journal.refusals import checked_taker, limit_reached, no_such_host
 from rollout.journal.rows import AnswerRow
 from rollout.model.event import Event, Kind
 from rollout.model.state import HostState, RunState
 
+Row = tuple[Any, ...]
+
 compact: Callable[[Any], str] = json.JSONEncoder(separators=(",", ":")).encode
 """JSON in ASCII: text of any kind, also what is not valid Unicode, comes back as it was."""
 
 
-class SqliteWriting:
-    """A `rollout.journal.Writing`. `state`: what the run's state is after it; None when it was not kept."""
+class TableWriting:
+    """A `rollout.journal.Writing` at the time `now`.
+
+    `state`: what the run's state is after it; None when it was not kept. `written`: the rows of the events appended so far.
+    """
 
     def __init__(
-        self,
-        connection: sqlite3.Connection,
-        run: str,
-        number: int,
-        seq: int,
-        clock: Callable[[], float],
-        state: Values | None,
+        self, connection: Connection, run: str, number: int, seq: int, now: float, state: Values | None
     ) -> None:
         self._connection = connection
         self._run = run
         self._number = number
         self._seq = seq
-        self._clock = clock
+        self._now = now
+        self.written: list[Row] = []
         self._folded: tuple[int, float] | None = None
         self._took: set[str] = set()
         self.state = state
@@ -41,7 +41,9 @@ class SqliteWriting:
         for slot, cap in take:
             self._take(checked_taker(event), slot, cap)
         self._seq += 1
-        return append(self._connection, self._number, event, self._seq, self._clock())
+        written, row = append(self._connection, self._number, event, self._seq, self._now)
+        self.written.append(row)
+        return written
 
     def keep(self, run: RunState, hosts: Iterable[HostState]) -> None:
         self._folded = run.seq, run.at
@@ -55,9 +57,9 @@ class SqliteWriting:
     def finish(self) -> None:
         """The last statement before the commit."""
         if self._folded is None:
-            self._connection.execute(sql.SET_SEQ, (self._seq, self._number))
+            self._connection.execute(sql.SET_HEAD, (self._now, self._seq, self._number))
         else:
-            self._connection.execute(sql.SET_FOLDED, (self._seq, *self._folded, self._number))
+            self._connection.execute(sql.SET_FOLDED, (self._now, self._seq, *self._folded, self._number))
 
     def _keep_host(self, host: HostState) -> None:
         values = (
@@ -69,7 +71,7 @@ class SqliteWriting:
             compact(host_body(host)),
             self._number,
             host.name,
-            host.slot,
+            int(host.slot),
         )
         if host.name not in self._took and self._connection.execute(sql.KEEP_HOST, values).rowcount:
             return
@@ -82,7 +84,7 @@ class SqliteWriting:
         found = self._connection.execute(sql.HOST_SLOTS, key).fetchone()
         if found is None:
             raise no_such_host(host.name, self._run)
-        self._connection.execute(sql.SET_SLOT, (host.slot, *key))
+        self._connection.execute(sql.SET_SLOT, (int(host.slot), *key))
         if host.slot:
             rows = [(self._number, slot, host.name) for slot in json.loads(found[0])]
             self._connection.executemany(sql.TAKE, rows)
@@ -95,28 +97,26 @@ class SqliteWriting:
             return
         (taken,) = self._connection.execute(sql.COUNT_SLOT, key).fetchone()
         if taken >= cap:
-            holders = [name for (name,) in self._connection.execute(sql.HOLDERS, key)]
+            holders = [name for (name,) in self._connection.execute(sql.HOLDERS, key).fetchall()]
             raise limit_reached(host, slot, cap, holders)
-        if not self._connection.execute(sql.SET_SLOT, (True, self._number, host)).rowcount:
+        if not self._connection.execute(sql.SET_SLOT, (1, self._number, host)).rowcount:
             raise no_such_host(host, self._run)
         self._connection.execute(sql.TAKE, (*key, host))
         self._took.add(host)
 
 
-def append(connection: sqlite3.Connection, number: int, event: Event, seq: int, at: float) -> Event:
-    """Write an event under the next number of its run."""
+def append(connection: Connection, number: int, event: Event, seq: int, at: float) -> tuple[Event, Row]:
+    """Write an event under the next number of its run. Gives its row, too, as `statements.EVENTS` reads it."""
     written = Event(
         event.kind, storable(event.because), event.host, event.step, event.attempt, event.data, seq, at
     )
     data = compact(written.data) if written.data else None
-    connection.execute(
-        sql.APPEND,
-        (number, seq, at, written.kind, written.host, written.step, written.attempt, written.because, data),
-    )
+    row = (seq, at, written.kind, written.host, written.step, written.attempt, written.because, data)
+    connection.execute(sql.APPEND, (number, *row))
     if written.kind is Kind.ANSWERED:
-        row = AnswerRow.of(written)
-        connection.execute(sql.ANSWER, (number, *row[:-1], compact(row.samples)))
-    return written
+        answer = AnswerRow.of(written)
+        connection.execute(sql.ANSWER, (number, *answer[:-1], compact(answer.samples)))
+    return written, row
 
 
 def storable(text: str) -> str:

@@ -15,7 +15,7 @@ HELD_SHOWN = 20
 
 
 class Holder(NamedTuple):
-    """The controller that holds the run; `life` is alive, dead or unknown. Times are seconds since the epoch."""
+    """The controller that holds the run; `life` is alive, dead, unknown or lapsed. Times are seconds since the epoch."""
 
     who: str
     since: float
@@ -105,6 +105,8 @@ def state(standing: Standing) -> str:
         if holder.life == "dead":
             return f"interrupted: {plain(holder.who)}, which held it {since}, has died; `rollout resume` carries it on"
         sign = f"last sign of life {spoken(standing.now - holder.seen)} ago"
+        if holder.life == "lapsed":
+            return f"interrupted: {plain(holder.who)}, which held it {since}, has let its lease lapse ({sign}); `rollout resume` carries it on"
         doubt = "" if holder.life == "alive" else "; whether it lives cannot be seen from here"
         return f"running: held by {plain(holder.who)} {since}, {sign}{doubt}"
     if standing.ended is not None:

@@ -1,4 +1,4 @@
-"""A small graph, a clock that a test turns, and both journals."""
+"""A small graph, a clock that a test turns, and every journal."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,9 +11,12 @@ from rollout.model.event import Event, Kind
 from rollout.model.graph import Combo, Graph, Node, Wave
 from rollout.model.plan import Step
 from rollout.model.state import HostState, RunState, Status
+from tests.journal import postgres_server
 
 ME = Owner.current()
 REBOOTED = replace(ME, boot_id="another boot")
+DEAD = replace(ME, start_time=ME.start_time + 1)
+ELSEWHERE = replace(REBOOTED, machine="elsewhere")
 RUN = "tokyo-1"
 
 
@@ -28,6 +31,7 @@ class Clock:
 MAKERS: dict[str, Callable[[Path, Clock], Journal]] = {
     "memory": lambda _, clock: MemoryJournal(clock),
     "sqlite": lambda folder, clock: journal.open(str(folder / ".rollout" / "journal.sqlite3"), clock),
+    "postgresql": lambda _, clock: journal.open(postgres_server.shared().fresh(), clock),
 }
 
 

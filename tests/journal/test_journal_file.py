@@ -16,7 +16,8 @@ import pytest
 
 from rollout import journal
 from rollout.errors import Behind, JournalError, JournalFull, Locked
-from rollout.journal.sqlite import SqliteJournal
+from rollout.journal.sqlite import SqliteDatabase
+from rollout.journal.tables import TableJournal
 from rollout.model.event import Event, Kind
 from rollout.model.state import HostState
 from tests.journal.journal_world import ME, RUN, Controller, begun, graph
@@ -119,10 +120,10 @@ def test_a_newer_schema_is_refused(path: str) -> None:
     with journal.open(path) as opened:
         begun(opened)
     with closing(sqlite3.connect(path)) as newer, newer:
-        newer.execute("INSERT INTO journal (version, created_at) VALUES (2, 0)")
+        newer.execute("INSERT INTO journal (version, created_at) VALUES (3, 0)")
     with (
         journal.open(path) as opened,
-        pytest.raises(JournalError, match="has schema 2, and this rollout knows schema 1"),
+        pytest.raises(JournalError, match="has schema 3, and this rollout knows schema 2"),
     ):
         opened.run()
 
@@ -160,11 +161,6 @@ def test_damage_is_one_clear_error(path: str) -> None:
         opened.runs()
 
 
-def test_a_database_server_is_a_clear_not_yet() -> None:
-    with pytest.raises(JournalError, match="PostgreSQL is not supported yet"):
-        journal.open("postgresql://db/rollout")
-
-
 def test_rows_that_contradict_each_other_cannot_be_written(path: str) -> None:
     with journal.open(path) as opened:
         begun(opened)
@@ -194,9 +190,9 @@ def test_what_another_controller_kept_in_between_is_not_mistaken_for_ones_own(pa
 
 
 def test_a_full_database_stops_the_writer_and_goes_on_when_there_is_room(path: str) -> None:
-    with SqliteJournal(path, time.time) as opened:
+    with TableJournal(database := SqliteDatabase(path, time.time)) as opened:
         controller = begun(opened)
-        connection = opened._database.connection()
+        connection = database.connection()
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count = {pages + 3}")
         with pytest.raises(JournalFull, match="no room left to write the journal"):

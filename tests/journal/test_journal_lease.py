@@ -12,7 +12,7 @@ import pytest
 from rollout.errors import JournalError, LeaseLost, Locked
 from rollout.journal import POLICY, Ended, Journal, Life, Owner
 from rollout.model.event import Event, Kind
-from tests.journal.journal_world import MAKERS, ME, REBOOTED, RUN, Clock, Controller, begun, graph
+from tests.journal.journal_world import DEAD, MAKERS, ME, REBOOTED, RUN, Clock, Controller, begun, graph
 
 DONE = Event(Kind.DONE, "the playbook finished", "h1", "stage", 1)
 PAUSE = Event(Kind.PAUSED, "lunch", data={"by": "person"})
@@ -151,13 +151,15 @@ def test_a_zombie_is_a_dead_owner() -> None:
 
 
 def test_a_pid_that_was_used_again_is_another_process(opened: Journal) -> None:
-    begun(opened, owner=replace(ME, start_time=ME.start_time + 1))
+    begun(opened, owner=DEAD)
     assert opened.claim(RUN, ME).fence == 2
 
 
-def test_an_owner_of_an_earlier_boot_is_dead(opened: Journal) -> None:
-    begun(opened, owner=REBOOTED)
-    assert opened.claim(RUN, ME).fence == 2
+@pytest.mark.parametrize("kept_in", ["memory", "sqlite"])
+def test_an_owner_of_an_earlier_boot_is_dead(kept_in: str, tmp_path: Path, clock: Clock) -> None:
+    with MAKERS[kept_in](tmp_path, clock) as opened:
+        begun(opened, owner=REBOOTED)
+        assert opened.claim(RUN, ME).fence == 2
 
 
 @pytest.mark.parametrize(
@@ -173,7 +175,7 @@ def test_an_owner_that_cannot_be_seen_is_not_taken_for_dead(opened: Journal, far
 
 
 def test_a_holder_who_was_taken_over_can_write_nothing(opened: Journal) -> None:
-    frozen = begun(opened, owner=REBOOTED)
+    frozen = begun(opened, owner=DEAD)
     frozen.write(DONE)
     opened.claim(RUN, ME)
     for late in (
