@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rollout.executors._secrets import hide_within
 from rollout.executors._text import last_lines, sentence
 from rollout.executors._unit import Result
 from rollout.model.seams import Ending
@@ -18,8 +19,8 @@ NOT_THE_CAUSE = re.compile(r"no start of json char|module result deserialization
 """Messages of Ansible about the answer that it could not read: what happened is in the module's own output."""
 
 
-def read_events(artifacts: Path) -> list[Event]:
-    """What Ansible's callback wrote, in the order of time; whatever ansible-runner itself saw of it.
+def read_events(artifacts: Path, secrets: tuple[str, ...]) -> list[Event]:
+    """What Ansible's callback wrote, in the order of time, without secrets; whatever ansible-runner itself saw of it.
 
     Each event is a file of its own, put in place by rename. One that is no JSON is one that a full disk cut short.
     """
@@ -30,8 +31,15 @@ def read_events(artifacts: Path) -> list[Event]:
         except (OSError, ValueError):
             continue
         if isinstance(event, dict):
-            found.append(event)
+            found.append(_without(secrets, event))
     return sorted(found, key=lambda event: str(event.get("created", "")))
+
+
+def _without(secrets: tuple[str, ...], event: dict[str, Any]) -> Event:
+    """Only texts of the playbook and the host: a password that is a word of Ansible's own must not change what happened."""
+    data = event.get("event_data") or {}
+    texts = {key: hide_within(data[key], secrets) for key in ("res", "task", "name") if key in data}
+    return {**event, "event_data": {**data, **texts}}
 
 
 def task_in_progress(events: Iterable[Event]) -> str:

@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 NAMES = re.compile(
-    r"pass(word|wd|phrase)?s?(_|$)|secret|token|private_key|api_?key|credential", re.IGNORECASE
+    r"pass(word|wd|phrase)?s?(_|$)|secret|token|private_key|api_?key|credential|^key$|(?<!public)_key$|(^|_)psk$",
+    re.IGNORECASE,
 )
 NOT_VALUES = re.compile(r"(file|path|dir|name|type|method|prompt|mechanism)$", re.IGNORECASE)
 SHORTEST = 4
 """A shorter value would blot out half of every text."""
+
+SHORTEST_LINE = 8
+"""The same for one line of several, as a private key has."""
 
 HIDDEN = "********"
 
@@ -22,7 +26,12 @@ def secrets_of(inventory: Path) -> tuple[str, ...]:
         hostvars = json.loads(inventory.read_text(encoding="utf-8"))["_meta"]["hostvars"]
     except FileNotFoundError:
         return ()
-    found = {text for variables in hostvars.values() for text in _planted(variables, within=False)}
+    found = {
+        form
+        for variables in hostvars.values()
+        for text in _planted(variables, within=False)
+        for form in _forms(text)
+    }
     return tuple(sorted(found, key=len, reverse=True))
 
 
@@ -36,6 +45,26 @@ def _planted(value: Any, *, within: bool) -> Iterator[str]:
             yield from _planted(item, within=within)
     elif within and not isinstance(value, bool) and len(str(value)) >= SHORTEST and "{{" not in str(value):
         yield str(value)
+
+
+def _forms(text: str) -> Iterator[str]:
+    """As it is, and as Ansible prints it: within JSON, or a line alone."""
+    lines = [line.strip() for line in text.strip().splitlines()]
+    long = [line for line in lines if len(line) >= SHORTEST_LINE] if len(lines) > 1 else []
+    for part in (text, text.strip(), *long):
+        if len(part) >= SHORTEST:
+            yield from (part, json.dumps(part)[1:-1], json.dumps(part, ensure_ascii=False)[1:-1])
+
+
+def hide_within(value: Any, secrets: tuple[str, ...]) -> Any:
+    """The same value, every text in it without a secret: before it is shortened, which may leave half of one."""
+    if isinstance(value, str):
+        return hide(value, secrets)
+    if isinstance(value, Mapping):
+        return {key: hide_within(item, secrets) for key, item in value.items()}
+    if isinstance(value, list):
+        return [hide_within(item, secrets) for item in value]
+    return value
 
 
 def hide(text: str, secrets: tuple[str, ...]) -> str:

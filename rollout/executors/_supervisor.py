@@ -20,7 +20,7 @@ from typing import Any, TextIO
 
 from rollout.executors._outcome import Event, judge, read_events, task_in_progress
 from rollout.executors._processes import age, become_subreaper, end_descendants, kill_descendants, stat
-from rollout.executors._secrets import hide, secrets_of
+from rollout.executors._secrets import hide
 from rollout.executors._text import sentence
 from rollout.executors._unit import Result, Unit, write
 from rollout.model.seams import Ending
@@ -116,7 +116,7 @@ class Supervisor:
         self.started = me[2] if me else 0
         left = None if self.order["once"] else max(0.0, self.order["timeout"] - age(self.started))
         self.ender = Ender(unit.private / "ansible.pid", left, self.order["grace"])
-        self.log = EventLog(unit.path / "events.jsonl", secrets_of(unit.private / "inventory.json"))
+        self.log = EventLog(unit.path / "events.jsonl", unit.secrets())
 
     def live(self) -> None:
         """Whatever fails, a result is written and nothing runs on."""
@@ -189,7 +189,7 @@ class Supervisor:
             (self.unit.artifacts / "unit" / "command").unlink(missing_ok=True)
 
     def _conclude(self, code: int | None, trouble: str) -> None:
-        events = read_events(self.unit.artifacts)
+        events = read_events(self.unit.artifacts, self.unit.secrets())
         output = self.unit.printed()
         result = judge(self.order["host"], events, code, output)
         if result is None or (self.ender.reason and not _finished(events)):

@@ -204,18 +204,24 @@ class Unit:
             return None
         return pid if os.fsencode(self.private / "ansible.pid") in words else None
 
+    def secrets(self) -> tuple[str, ...]:
+        """What none of its texts may repeat."""
+        return secrets_of(self.private / "inventory.json")
+
     def printed(self) -> str:
-        """The last of what Ansible printed."""
+        """The last of what Ansible printed, in whole lines, without secrets."""
         try:
             with (self.artifacts / "unit" / "stdout").open("rb") as file:
-                file.seek(max(0, os.fstat(file.fileno()).st_size - OUTPUT_LIMIT))
-                return file.read().decode(errors="replace")
+                skipped = max(0, os.fstat(file.fileno()).st_size - OUTPUT_LIMIT)
+                file.seek(skipped)
+                text = file.read().decode(errors="replace")
         except FileNotFoundError:
             return ""
+        return hide(text.partition("\n")[2] if skipped else text, self.secrets())
 
     def conclude(self, result: Result, output: str) -> Result:
         """The result as written, without secrets. It comes first; when the disk is full for it, the artifacts make room."""
-        secrets = secrets_of(self.private / "inventory.json")
+        secrets = self.secrets()
         result = Result(result.ending, hide(result.because, secrets), hide(result.task, secrets))
         try:
             self.note_result(result)

@@ -1,13 +1,16 @@
 """From events and results to one sentence: tables of what Ansible really says."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.executors._outcome import cause, judge, task_in_progress
-from rollout.executors._secrets import hide
+from rollout.executors._inventory import write_inventory
+from rollout.executors._outcome import cause, judge, read_events, task_in_progress
+from rollout.executors._secrets import hide, secrets_of
 from rollout.executors._text import clean, last_lines, sentence
 from rollout.model.seams import Ending
 
@@ -149,3 +152,44 @@ def test_a_traceback_is_its_last_line() -> None:
 
 def test_hiding_takes_the_longest_secret_first() -> None:
     assert hide("abcd-efgh and abcd", ("abcd-efgh", "abcd")) == "******** and ********"
+
+
+PEM = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA\n-----END PRIVATE KEY-----\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "secret", "shown"),
+    [
+        ("db_password", 'pa"ss\\wo  rd\té', "pa"),
+        ("tls_private_key", PEM, "MC4CAQAwBQYDK2VwBCIEIA"),
+        ("encryption_key", "enc-key-77", "enc-key"),
+    ],
+)
+def test_a_secret_is_hidden_however_it_is_printed_and_before_a_text_is_cut(
+    tmp_path: Path, name: str, secret: str, shown: str
+) -> None:
+    write_inventory(tmp_path, "h1", {name: secret, "ssh_public_key": "public-part"}, ())
+    secrets = secrets_of(tmp_path / "inventory.json")
+    for printed in (secret, json.dumps(secret), json.dumps(secret, ensure_ascii=False), *secret.splitlines()):
+        assert shown not in hide(printed, secrets)
+    assert hide("public-part", secrets) == "public-part"
+    folder = tmp_path / "unit" / "job_events"
+    folder.mkdir(parents=True)
+    failed = {"task": secret, "res": {"msg": f"{'x' * 165}{secret}{'y' * 331}"}}
+    for number, event in enumerate(
+        (("runner_on_failed", failed), ("playbook_on_stats", {"failures": {"h1": 1}}))
+    ):
+        text = json.dumps({"event": event[0], "event_data": event[1], "created": number})
+        (folder / f"{number}.json").write_text(text)
+    result = judge("h1", read_events(tmp_path, secrets), 2, "")
+    assert result is not None
+    assert shown not in result.because + result.task
+
+
+def test_a_password_that_is_a_word_of_ansible_changes_no_outcome(tmp_path: Path) -> None:
+    folder = tmp_path / "unit" / "job_events"
+    folder.mkdir(parents=True)
+    (folder / "1.json").write_text('{"event": "playbook_on_stats", "event_data": {"ok": {"h1": 1}}}')
+    result = judge("h1", read_events(tmp_path, ("playbook", "event", "h1")), 0, "")
+    assert result is not None
+    assert result.ending == Ending.DONE
