@@ -17,12 +17,12 @@ from rollout.engine.asking import Asker, ThreadedAsker
 from rollout.engine.inbox import Inbox, Message, StopAsked
 from rollout.engine.steps import Steps
 from rollout.engine.subjects import Connect, Subjects
-from rollout.errors import INTERRUPTED, TERMINATED
+from rollout.errors import INTERRUPTED, TERMINATED, InventoryError
 from rollout.journal import Journal, Owner
 from rollout.model.decision import Stop
 from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph
-from rollout.model.seams import Drain, Executor, Gate
+from rollout.model.seams import Connection, Drain, Executor, Gate
 from rollout.model.state import State
 
 if TYPE_CHECKING:
@@ -50,12 +50,29 @@ class Reach:
 
 
 def real(graph: Graph, inventory: "Inventory", plan_file: Path, units: Path) -> Reach:
-    """Ansible, and gates over SSH."""
+    """Ansible, and gates over SSH.
+
+    A host that had begun and has left the inventory is not reached: under its mere name another machine may answer.
+    """
     from rollout.executors.ansible import AnsibleExecutor
 
-    executor = AnsibleExecutor(units, inventory.variables, inventory.groups, plan_file.absolute().parent)
+    names = frozenset(inventory.all_hosts)
+
+    def known(host: str) -> str:
+        if host not in names:
+            raise InventoryError("it has left the inventory, so how to reach it is not known: put it back")
+        return host
+
+    def connect(host: str, variables: Mapping[str, Any]) -> Connection:
+        return ssh.connect(known(host), variables)
+
+    def variables_of(host: str) -> Mapping[str, Any]:
+        return inventory.variables(known(host))
+
+    folder = plan_file.absolute().parent
+    executor = AnsibleExecutor(units, variables_of, inventory.groups, folder, connect=connect)
     asker = ThreadedAsker(gates(graph))
-    return Reach(executor, asker, drains(graph), inventory.variables, ssh.connect, executor.prune)
+    return Reach(executor, asker, drains(graph), inventory.variables, connect, executor.prune)
 
 
 def gates(graph: Graph) -> dict[str, Gate]:

@@ -144,6 +144,9 @@ class AnsibleExecutor:
             self._launcher.prepare(unit, order, self._variables_of(order.host), self._groups_of(order.host))
             reply.begun = True
             pid = self._launcher.start(unit, lock, host_lock)
+        except OSError:  # a full disk, say: half an inventory is not to stay
+            unit.tidy()
+            raise
         finally:
             os.close(lock)
         found = stat(pid)  # our child: its number is not used again before it is reaped

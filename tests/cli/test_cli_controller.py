@@ -2,19 +2,25 @@
 
 import io
 import os
+import queue
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from rollout.cli import _controller, _screen
 from rollout.engine.inbox import Inbox, StopAsked, VirtualInbox
+from rollout.errors import InventoryError
 from rollout.executors.rehearsal import World
 from rollout.journal.memory import MemoryJournal
 from rollout.model.event import Event, Kind
+from rollout.model.plan import Step
+from rollout.model.seams import Ending, Order, Outcome
 from rollout.model.state import State
+from rollout.plan.inventory import Inventory
 from rollout.report.live import LiveStatus
 from tests.cli.worlds import failing
 from tests.fleet import a_graph, an_engine
@@ -73,6 +79,21 @@ def test_an_inbox_shows_the_time_whenever_the_engine_waits() -> None:
     inbox.post(StopAsked(130, "x"))
     assert inbox.get(None) == StopAsked(130, "x")
     assert len(seen) == 1
+
+
+def test_a_host_that_left_the_inventory_is_not_reached_by_its_mere_name(tmp_path: Path) -> None:
+    known = Inventory(("a1",), ("a1",), (), {"a1": {"ansible_connection": "local"}}, {"a1": ()})
+    reach = _controller.real(a_graph({"a": 1}), known, tmp_path / "plan.yml", tmp_path / "units")
+    with reach.connect("a1", known.variables("a1")) as connection:
+        assert connection.run("true").code == 0
+    with pytest.raises(InventoryError, match="it has left the inventory"):
+        reach.connect("localhost", {})
+    outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+    order = Order("run", "localhost", Step("verify", playbook="verify.yml"), 1, 1)
+    reach.executor.run(order, lambda message, after=0.0: outcomes.put(message))  # noqa: ARG005  the seam's shape
+    outcome = outcomes.get(timeout=50)
+    reach.executor.close()
+    assert (outcome.ending, "it has left the inventory" in outcome.because) == (Ending.FAILED, True)
 
 
 def test_a_heartbeat_comes_when_nothing_else_was_said_for_a_minute(

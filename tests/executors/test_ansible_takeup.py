@@ -195,6 +195,18 @@ def test_no_exception_is_lost(bench: Bench) -> None:
     assert "Not a directory" in because
 
 
+def test_a_unit_that_cannot_be_started_leaves_no_inventory(bench: Bench) -> None:
+    order = bench.order("h1")
+    bench.variables = {"h1": {"ansible_password": "xyzzy-1"}}
+    executor = bench.executor()
+    executor._launcher = replace(executor._launcher, python="/no/such/python")
+    executor.run(order, bench.post)
+    outcome = bench.answer()
+    executor.close()
+    assert (outcome.ending, "No such file" in outcome.because) == (Ending.FAILED, True)
+    assert not bench.unit(order).private.exists()
+
+
 def test_closing_ends_the_asking_without_an_answer(bench: Bench) -> None:
     order = taken_up(bench, once=True)
     dead(bench, order)
