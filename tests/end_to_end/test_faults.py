@@ -72,6 +72,13 @@ def change_host_key(operator: Operator, host: str) -> None:
     operator.lab.run(host, ["true"])
 
 
+def wait_for(operator: Operator, host: str, state: str) -> None:
+    until = time.monotonic() + 60
+    while operator.lab.host(host).state != state:
+        assert time.monotonic() < until, operator.lab.host(host)
+        time.sleep(0.1)
+
+
 def troubled_plan(operator: Operator) -> str:
     (operator.folder / "playbooks" / "odd.yml").write_text(ODD_PLAYBOOK)
     short = {"upgrade": {"timeout": f"{SLOW}s", "expect": "1s"}}
@@ -165,10 +172,9 @@ def test_odd_outputs_do_no_harm(afterwards: Afterwards) -> None:
 
 def test_a_power_cut_in_the_middle_of_dpkg_is_repaired_by_a_retry(afterwards: Afterwards) -> None:
     operator = afterwards.operator
-    until = time.monotonic() + 60
-    while operator.lab.host("power").state != "off" and time.monotonic() < until:
-        time.sleep(0.1)
+    wait_for(operator, "power", "off")
     operator.lab.clear("power", "power-cut")
+    wait_for(operator, "power", "up")
     asked = operator.rollout("retry", "power", "--reason", "it has power again")
     assert asked.code == 0, asked.said
 

@@ -15,7 +15,7 @@ from tests.end_to_end.plans import logged, plan
 pytestmark = [pytest.mark.lab, pytest.mark.full]
 
 
-def eventually(found: Callable[[], Unit | None], seconds: float = 60.0) -> Unit:
+def eventually(found: Callable[[], Unit | None], seconds: float = 120.0) -> Unit:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         unit = found()
@@ -47,7 +47,11 @@ def test_a_dead_supervisor_leaves_a_once_step_to_a_person_and_another_step_to_th
     )
     steps: list[dict[str, Any]] = [
         {"name": "precheck", "playbook": logged(operator, "precheck", does="precheck", seconds=4)},
-        {"name": "upgrade", "playbook": logged(operator, "upgrade", does="upgrade", seconds=4), "once": True},
+        {
+            "name": "upgrade",
+            "playbook": logged(operator, "upgrade", does="upgrade", seconds=10),
+            "once": True,
+        },
         {"name": "reboot", "playbook": "playbooks/reboot.yml"},
         {"name": "verify", "playbook": "playbooks/verify.yml"},
     ]
@@ -56,6 +60,7 @@ def test_a_dead_supervisor_leaves_a_once_step_to_a_person_and_another_step_to_th
     apply = operator.start("apply", file, "--yes")
     victim = at_work(operator, "u3", "precheck")
     apply.kill()
+    ended(apply, 10)
     assert operator.kill_supervisor(victim)
     resume = operator.start("resume")
     assert operator.kill_supervisor(at_work(operator, "u1", "upgrade"))
