@@ -5,7 +5,7 @@ import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -45,15 +45,23 @@ def _lab(directory: Path) -> "Lab":
 @click.option(
     "--spec", type=click.Path(path_type=Path, dir_okay=False), help="A YAML file that lists the hosts."
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["light", "systemd"]),
+    default="light",
+    show_default=True,
+    help="What a host's PID 1 is: a shell, or systemd, which takes longer and more memory.",
+)
 @_directory
-def up(hosts: int | None, spec: Path | None, directory: Path) -> None:
+def up(hosts: int | None, spec: Path | None, engine: Literal["light", "systemd"], directory: Path) -> None:
     """Start a lab and wait until every host answers SSH."""
     from rollout.lab import read_spec
 
     if hosts and spec:
         raise UsageError("--hosts and --spec exclude each other")
     lab = _lab(directory)
-    status = lab.up(read_spec(spec) if spec else hosts or 3, say=lambda line: click.echo(line, err=True))
+    specs = read_spec(spec) if spec else hosts or 3
+    status = lab.up(specs, engine=engine, say=lambda line: click.echo(line, err=True))
     click.echo(f"{len(status.hosts)} hosts are up; inventory: {_short(lab.inventory)}")
     click.echo("They answer inside the lab's network: rollout lab exec -- ansible -i INVENTORY all -m ping")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from rollout.errors import LabError
-from rollout.lab import leftovers, light, needs, papers, trees, wire
+from rollout.lab import leftovers, light, needs, papers, systemd, trees, wire
 from rollout.lab.faults import SLOW_SECONDS
 from rollout.lab.places import Places
 from rollout.lab.spec import HostSpec, check_hosts, default_hosts
@@ -68,19 +68,20 @@ class Lab:
         self,
         hosts: int | Sequence[HostSpec],
         *,
+        engine: Literal["light", "systemd"] = "light",
         say: Callable[[str], None] = lambda _: None,
         patience: float = 60.0,
     ) -> LabStatus:
         """Start a lab and wait until sshd listens on every host, `patience` seconds at most; what is left of a killed one goes first."""
         specs = default_hosts(hosts) if isinstance(hosts, int) else list(hosts)
         check_hosts(specs, trees.installable())
-        needs.check()
+        needs.check(engine, len(specs))
         with self._locked():
             if self._answers():
                 raise LabError(f"a lab already runs in {self.places.directory}: rollout lab down ends it")
             self._clean()
-            shared = trees.ensure(say)
-            self._describe(specs, shared)
+            shared = trees.ensure(say, engine)
+            self._describe(specs, shared, engine)
             papers.write(self.places, specs)
             try:
                 self._start_supervisor()
@@ -194,6 +195,8 @@ class Lab:
 
     def _clean(self) -> None:
         leftovers.end(self.places)
+        if self.places.description.exists() and '"systemd"' in self.places.description.read_text():
+            systemd.remove_groups(self.places)
         for name in _OURS:
             path = self.places.directory / name
             if path.is_dir():
@@ -201,10 +204,13 @@ class Lab:
             else:
                 path.unlink(missing_ok=True)
 
-    def _describe(self, hosts: Sequence[HostSpec], shared: trees.Trees) -> None:
+    def _describe(self, hosts: Sequence[HostSpec], shared: trees.Trees, engine: str) -> None:
         listed = [{"name": host.name, "release": host.os_release, "guests": host.guests} for host in hosts]
         self.places.description.write_text(
-            json.dumps({"base": str(shared.base), "kit": str(shared.kit), "hosts": listed}, indent=1)
+            json.dumps(
+                {"engine": engine, "base": str(shared.base), "kit": str(shared.kit), "hosts": listed},
+                indent=1,
+            )
         )
 
     def _start_supervisor(self) -> None:

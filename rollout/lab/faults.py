@@ -80,7 +80,7 @@ KINDS = {
         "sshd and all its sessions are killed; what they started runs on",
         False,
         lambda machine: machine.signal(signal.SIGKILL, "sshd"),
-        lambda machine: machine.execute(["/usr/sbin/sshd"]),
+        lambda machine: machine.start_sshd(),
     ),
     "upgrade-fails": Kind(
         "the base package of whatever release cannot be configured",

@@ -10,6 +10,8 @@ from rollout.errors import LabError
 from rollout.lab.places import Places
 
 _PATIENCE = 10.0
+_EXEC_PATIENCE = 5.0
+_EXEC_GLANCE = 0.0005
 
 
 def processes(places: Places) -> list[int]:
@@ -48,7 +50,23 @@ def _pids() -> list[int]:
 
 def _environment(pid: int) -> list[bytes]:
     """The environment that a process began with; none for a zombie, for threads of the kernel, and for what is gone."""
+    deadline = time.monotonic() + _EXEC_PATIENCE
     try:
-        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        while not (found := Path(f"/proc/{pid}/environ").read_bytes()):
+            if _has_none(pid) or time.monotonic() > deadline:
+                return []
+            time.sleep(_EXEC_GLANCE)
     except OSError:
         return []
+    return found.split(b"\0")
+
+
+def _has_none(pid: int) -> bool:
+    """Whether a process whose environment reads as empty has none, and is not just between two programs.
+
+    For a moment of execve(2) the old program is gone and the new one not laid out: memory, but no bounds of an environment
+    (proc_pid_stat(5), fields 23, 50 and 51).
+    """
+    fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    memory, start, end = (int(fields[number - 3]) for number in (23, 50, 51))
+    return not memory or start == end != 0

@@ -1,7 +1,7 @@
 """The light engine: a host is a set of namespaces whose init is a shell that starts sshd.
 
-All of it runs inside the supervisor's own mount and network namespaces. The systemd engine, when it comes, is another
-class with these methods; the supervisor and the faults know no more of a host than they offer.
+All of it runs inside the supervisor's own mount and network namespaces. The systemd engine is this one with another
+init; the supervisor and the faults know no more of a host than the methods here offer.
 """
 
 import os
@@ -9,9 +9,11 @@ import signal
 import subprocess
 import time
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, ClassVar
 
 from rollout.lab.places import Places
 from rollout.lab.trees import FILES, Trees
@@ -35,11 +37,14 @@ class Host:
 class Light:
     """Hosts made of namespaces; a host's process is the `unshare` that waits for its init."""
 
+    engine: ClassVar[str] = "light"
+    start_sshd: ClassVar[tuple[str, ...]] = ("/usr/sbin/sshd",)
+
     places: Places
     trees: Trees
 
-    def lay_network(self) -> None:
-        """The bridge, in the network namespace that the supervisor was started in."""
+    def lay_ground(self) -> None:
+        """What all hosts stand on: the bridge, in the network namespace that the supervisor was started in."""
         commands = (
             "link set lo up",
             "link add lab0 type bridge",
@@ -91,7 +96,7 @@ class Light:
             *("--boottime", str(-int(time.clock_gettime(time.CLOCK_BOOTTIME)))),
             *("--monotonic", str(-int(time.clock_gettime(time.CLOCK_MONOTONIC)))),
         ]
-        with (directory / "console.log").open("ab") as console:
+        with self._console(host) as console:
             return subprocess.Popen(
                 [
                     *(
@@ -103,9 +108,9 @@ class Light:
                         "--kill-child",
                         "--net",
                         "--pid",
-                        "--mount",
                     ),
-                    *("--uts", "--ipc", "--cgroup", "--time", *clocks, "sh", str(FILES / "launch.sh")),
+                    *("--mount", "--uts", "--ipc", "--time", *clocks, *self._into_group),
+                    *("sh", str(FILES / "launch.sh")),
                 ],
                 env=self._environment(host, boot_id, linked=linked),
                 stdin=subprocess.DEVNULL,
@@ -114,6 +119,17 @@ class Light:
                 start_new_session=True,
             )
 
+    @property
+    def _into_group(self) -> tuple[str, ...]:
+        """The last words of `unshare`: how the host gets its cgroup namespace."""
+        return ("--cgroup",)
+
+    @contextmanager
+    def _console(self, host: Host) -> Iterator[IO[bytes] | int]:
+        """What the host's init writes to."""
+        with (self.places.host(host.name) / "console.log").open("ab") as console:
+            yield console
+
     def _environment(self, host: Host, boot_id: Path, *, linked: bool) -> dict[str, str]:
         address = self.places.address(host.index)
         disk = self._disk(host)
@@ -121,6 +137,7 @@ class Light:
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             mark: value,
+            "LAB_ENGINE": self.engine,
             "LAB_NAME": host.name,
             "LAB_BASE": str(self.trees.base),
             "LAB_MACHINERY": str(self.trees.machinery),
@@ -139,7 +156,12 @@ class Light:
             "LAB_NETWORK": str(self.places.network),
             "LAB_GATEWAY": str(self.places.gateway),
             "LAB_WITHOUT": _BOUNDS,
+            **self._own_environment(host, boot_id.read_text().strip()),
         }
+
+    def _own_environment(self, _host: Host, _boot: str) -> dict[str, str]:
+        """What this engine alone tells the boot with that id."""
+        return {}
 
     def link(self, host: Host, *, up: bool) -> None:
         """Plug or pull the host's cable, at the switch's end; no harm if the host has none now."""

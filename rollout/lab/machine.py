@@ -124,6 +124,8 @@ class Machine:
         if self._process is not None:
             self._cut = True
             self._engine.link(self.host, up=False)
+            # Each process at once: the end of the init alone would leave the others some moments, and dpkg needs no more.
+            self._engine.signal(self._process, signal.SIGKILL)
             self._process.kill()
         self._changed.notify_all()
 
@@ -192,10 +194,10 @@ class Machine:
         """Take all the room on the disk, or give it back."""
         self._engine.fill_disk(self.host, full=full)
 
-    def execute(self, command: list[str]) -> None:
-        """Run something inside the host, without a look at how it ends."""
+    def start_sshd(self) -> None:
+        """Start sshd from the console, without a look at how that ends."""
         if self._process is not None:
-            whole = [*inside(self._process.pid), *command]
+            whole = [*inside(self._process.pid), *self._engine.start_sshd]
             subprocess.run(whole, stdin=subprocess.DEVNULL, capture_output=True, check=False)
 
     def report(self) -> dict[str, Any]:

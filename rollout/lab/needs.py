@@ -3,6 +3,8 @@
 import os
 import shutil
 import subprocess
+from contextlib import suppress
+from pathlib import Path
 
 from rollout.errors import LabError
 
@@ -43,23 +45,62 @@ _FEATURES = {
     "overlayfs over tmpfs in a mount namespace": ["unshare", "--mount", "sh", "-ec", _OVERLAY],
 }
 
+_FEATURES_OF = {
+    "light": {},
+    "systemd": {
+        "control groups of version 2 to be made": [
+            *("unshare", "--mount", "sh", "-ec"),
+            "mount -t cgroup2 cgroup2 /mnt && mkdir /mnt/rollout-lab-trial-$$ && rmdir /mnt/rollout-lab-trial-$$",
+        ]
+    },
+}
+# systemd and its logind take four; the fifth is for what a rehearsal starts, such as journalctl --follow.
+_INSTANCES_A_HOST = 5
+_INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances")
 
-def missing() -> list[str]:
-    """What is missing, one clause each, empty if a lab can run here; takes some 50 ms."""
+
+def missing(engine: str = "light", hosts: int = 1) -> list[str]:
+    """What is missing for so many hosts, one clause each, empty if such a lab can run here; takes some 50 ms."""
     if os.geteuid() != 0:
         return ["root (run it with sudo, or in a container that may make namespaces)"]
     packages = sorted({package for tool, package in _TOOLS.items() if shutil.which(tool) is None})
     if packages:
         return [f"a few tools (apt-get install {' '.join(packages)})"]
-    return [f"a kernel that allows {feature}" for feature, trial in _FEATURES.items() if not _works(trial)]
+    trials = {**_FEATURES, **_FEATURES_OF[engine]}
+    lacking = [f"a kernel that allows {feature}" for feature, trial in trials.items() if not _works(trial)]
+    return [*lacking, *(_too_few_instances(hosts) if engine == "systemd" else [])]
 
 
-def check() -> None:
+def check(engine: str = "light", hosts: int = 1) -> None:
     """Raise LabError with everything missing in one line."""
-    lacking = missing()
+    lacking = missing(engine, hosts)
     if lacking:
         raise LabError(f"the lab needs {' and '.join(lacking)}")
 
 
 def _works(trial: list[str]) -> bool:
     return subprocess.run(trial, capture_output=True, stdin=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def _too_few_instances(hosts: int) -> list[str]:
+    """All hosts are one user to the kernel, and systemd without inotify does not boot."""
+    limit = int(_INSTANCES.read_text())
+    used = _used_instances()
+    wanted = hosts * _INSTANCES_A_HOST
+    if used + wanted <= limit:
+        return []
+    enough = 2 ** (used + wanted).bit_length()
+    room = f"where {limit - used} of {limit} are free (sysctl -w fs.inotify.max_user_instances={enough})"
+    return [f"{wanted} inotify instances for {hosts} systemd hosts, {room}"]
+
+
+def _used_instances() -> int:
+    """Those of our own user, as far as they are in sight."""
+    used = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if process.stat().st_uid == os.geteuid():
+                used += sum(
+                    handle.readlink().name == "anon_inode:inotify" for handle in (process / "fd").iterdir()
+                )
+    return used

@@ -19,8 +19,11 @@ from rollout.lab.faults import Fault, kind
 from rollout.lab.light import Host, Light
 from rollout.lab.machine import Machine
 from rollout.lab.places import Places
+from rollout.lab.systemd import Systemd
 from rollout.lab.trees import Trees
 from rollout.lab.wire import address
+
+ENGINES: dict[str, type[Light]] = {kind.engine: kind for kind in (Light, Systemd)}
 
 
 class Supervisor:
@@ -97,8 +100,11 @@ def main(directory: str) -> None:
     os.umask(0o022)
     places = Places(Path(directory))
     description = json.loads(places.description.read_text())
-    engine = Light(places, Trees(Path(description["base"]), Path(description["kit"])))
-    engine.lay_network()
+    trees = Trees(Path(description["base"]), Path(description["kit"]))
+    trees.hold()
+    # A lab that was described before there were two engines is a light one.
+    engine = ENGINES[description.get("engine", "light")](places, trees)
+    engine.lay_ground()
     machines = []
     for index, host in enumerate(description["hosts"]):
         machine = Machine(Host(host["name"], index, host["release"], tuple(host["guests"])), engine, places)
@@ -106,7 +112,7 @@ def main(directory: str) -> None:
         machines.append(machine)
         threading.Thread(target=machine.live, name=machine.host.name, daemon=True).start()
     with address(places) as path, _Server(path, _Requests) as server:
-        server.supervisor = Supervisor(places, machines, fakes_kernels=engine.trees.fakes_kernels)
+        server.supervisor = Supervisor(places, machines, fakes_kernels=trees.fakes_kernels)
         server.serve_forever()
 
 

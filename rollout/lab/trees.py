@@ -10,17 +10,20 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from rollout.errors import LabError
-from rollout.lab import packages
+from rollout.lab import flavours, packages
+from rollout.lab.flavours import FLAVOURS, Flavour
 
 Say = Callable[[str], None]
 
 FILES = Path(__file__).parent / "files"
+_UNUSED_SECONDS = 7 * 86400
 _INCLUDE = "mount,openssh-server,python3,python3-apt,iproute2,procps,sudo"
 _WITHOUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*")
 # What runs here dies with us, sees its own processes alone, and its mounts are gone when it ends, however it ends.
@@ -56,6 +59,11 @@ class Trees:
         """The layer of an installed release."""
         return self.kit / name
 
+    def hold(self) -> None:
+        """Keep these trees from being pruned for as long as this process lives."""
+        for tree in (self.base, self.kit):
+            fcntl.flock(os.open(tree, os.O_RDONLY | os.O_DIRECTORY), fcntl.LOCK_SH)
+
 
 def installable() -> tuple[str, ...]:
     """The releases that a host can begin with."""
@@ -68,26 +76,46 @@ def cache_directory() -> Path:
     return Path(home, "rollout", "lab") if home else Path("/var/cache/rollout-lab")
 
 
-def ensure(say: Say) -> Trees:
-    """The trees, building what the cache lacks: half a minute for Debian, seconds for the rest."""
+def ensure(say: Say, engine: str = "light") -> Trees:
+    """The trees of an engine, building what the cache lacks: half a minute for Debian, seconds for the rest."""
     cache = cache_directory()
     cache.mkdir(parents=True, exist_ok=True)
-    base_key = _digest(_INCLUDE, *_WITHOUT)
+    flavour = FLAVOURS[engine]
+    base_key = _digest(",".join(flavour.packages), *_WITHOUT)
     compiler = shutil.which("gcc") or shutil.which("cc")
     mine = [path.read_text() for path in sorted(FILES.iterdir())]
-    code = [Path(module).read_text() for module in (packages.__file__, __file__)]
-    kit_key = _digest(base_key, str(bool(compiler)), *mine, *code)
+    code = [Path(module).read_text() for module in (packages.__file__, flavours.__file__, __file__)]
+    kit_key = _digest(engine, base_key, str(bool(compiler)), *mine, *code)
     trees = Trees(cache / f"base-{base_key}", cache / f"kit-{kit_key}")
     with _locked(cache):
         if not trees.base.exists():
-            say("lab: building the shared Debian tree, once")
+            say(f"lab: building the shared Debian tree for {engine} hosts, once")
             with _renamed_into(trees.base) as scratch:
-                _build_base(scratch, _sources())
+                _build_base(scratch, flavour, _sources())
         if not trees.kit.exists():
             say("lab: building the releases")
             with _renamed_into(trees.kit) as scratch:
-                _build_kit(scratch, trees.base, compiler)
+                _build_kit(scratch, trees.base, flavour, compiler)
+        for tree in (trees.base, trees.kit):
+            os.utime(tree)
+        prune(cache)
     return trees
+
+
+def prune(cache: Path) -> None:
+    """Remove trees that no lab began with for a week and none holds; a newer version of the lab makes others."""
+    for tree in (*cache.glob("base-*"), *cache.glob("kit-*")):
+        if time.time() - tree.stat().st_mtime < _UNUSED_SECONDS:
+            continue
+        handle = os.open(tree, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Never half of a tree under its own name; what a kill leaves of this the next one to come removes.
+            shutil.rmtree(tree.rename(cache / f"building-{tree.name}"))
+        except BlockingIOError:
+            continue
+        finally:
+            os.close(handle)
 
 
 def _digest(*parts: str) -> str:
@@ -140,7 +168,7 @@ def _suite(sources: list[str]) -> str:
     return min((line.split()[2] for line in sources), key=len)
 
 
-def _build_base(tree: Path, sources: list[str]) -> None:
+def _build_base(tree: Path, flavour: Flavour, sources: list[str]) -> None:
     options = [f"--dpkgopt=path-exclude={pattern}" for pattern in _WITHOUT]
     quiet = ["--quiet", "--mode=root", "--variant=apt", '--aptopt=APT::Install-Recommends "false"']
     _run(
@@ -149,7 +177,7 @@ def _build_base(tree: Path, sources: list[str]) -> None:
             "mmdebstrap",
             *quiet,
             *options,
-            f"--include={_INCLUDE}",
+            f"--include={','.join(flavour.packages)}",
             _suite(sources),
             str(tree),
             *sources,
@@ -168,30 +196,25 @@ def _build_base(tree: Path, sources: list[str]) -> None:
     tree.chmod(0o755)
 
 
-def _build_kit(kit: Path, base: Path, compiler: str | None) -> None:
+def _build_kit(kit: Path, base: Path, flavour: Flavour, compiler: str | None) -> None:
     made = Trees(base, kit)
     made.repository.mkdir()
     kit.chmod(0o755)
     packages.write_repository(made.repository)
-    _lay_machinery(made.machinery, compiler)
+    _lay_machinery(made.machinery, flavour, compiler)
     for release in packages.RELEASES:
         if not release.broken:
             _install(made, release)
 
 
-def _lay_machinery(tree: Path, compiler: str | None) -> None:
-    programs = {
-        "init": "usr/lib/lab/init",
-        "fault-point": "usr/lib/lab/fault-point",
-        "virsh": "usr/lib/lab/virsh",
-        "shutdown": "usr/sbin/shutdown",
-    }
-    for name, path in programs.items():
+def _lay_machinery(tree: Path, flavour: Flavour, compiler: str | None) -> None:
+    for name, path in flavour.programs.items():
         _place(FILES / name, tree / path, 0o755)
-    for name in ("reboot", "poweroff", "halt"):
-        (tree / "usr/sbin" / name).symlink_to("shutdown")
-    _place(FILES / "sshd_config", tree / "etc/ssh/sshd_config", 0o644)
-    _place(FILES / "apt.conf", tree / "etc/apt/apt.conf.d/90lab", 0o644)
+    for name, path in flavour.settings.items():
+        _place(FILES / name, tree / path, 0o644)
+    for path, target in flavour.links.items():
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree / path).symlink_to(target)
     (tree / "srv/labos").mkdir(parents=True)
     if compiler:
         library = tree / "usr/lib/lab/uname.so"

@@ -3,12 +3,15 @@
 import os
 import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from rollout.errors import LabError
-from rollout.lab import HostSpec, Lab, default_hosts, leftovers, needs, read_spec
+from rollout.lab import HostSpec, Lab, default_hosts, leftovers, needs, read_spec, trees
+from rollout.lab.places import Places
 from tests.lab.driving import eventually, said
 
 lab_only = pytest.mark.lab
@@ -82,6 +85,39 @@ def test_two_labs_at_once_do_not_meet(lab: Lab, directory: Path) -> None:
     finally:
         second.down()
     assert said(lab, "a1", "hostname") == "a1"
+
+
+def test_a_process_between_two_programs_is_still_found(tmp_path: Path) -> None:
+    """While execve(2) lays out the new program, a process has no environment: `up` took that for its supervisor's death."""
+    places = Places.of(tmp_path)
+    mark, _, value = places.mark.partition("=")
+    again = 'exec sh -c "$0" "$0"'
+    process = subprocess.Popen(["sh", "-c", again, again], env={"PATH": os.environ["PATH"], mark: value})
+    try:
+        assert [found for _ in range(100) if (found := leftovers.processes(places)) != [process.pid]] == []
+    finally:
+        leftovers.end(places)
+        process.wait()
+
+
+def test_trees_that_no_lab_holds_go_after_a_week(tmp_path: Path) -> None:
+    ago = time.time() - 8 * 86400
+    for name in ("base-old", "base-new", "kit-old", "kit-held", "kit-new"):
+        (tmp_path / name / "usr").mkdir(parents=True)
+    for name in ("base-old", "kit-old", "kit-held"):
+        os.utime(tmp_path / name, (ago, ago))
+    held = f"from rollout.lab.trees import Trees; from pathlib import Path; t = Path({str(tmp_path)!r}); "
+    held += "Trees(t / 'base-new', t / 'kit-held').hold(); print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", held], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == b"\n"
+        trees.prune(tmp_path)
+        assert {path.name for path in tmp_path.iterdir()} == {"base-new", "kit-held", "kit-new"}
+        holder.communicate(b"\n")
+    trees.prune(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"base-new", "kit-new"}
 
 
 def test_a_missing_tool_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -6,6 +6,9 @@ set -eu
 # The disk: the release over the lab's own files over Debian, and a tmpfs that the supervisor keeps over reboots.
 mount -t overlay lab -o "lowerdir=$LAB_RELEASE:$LAB_MACHINERY:$LAB_BASE,upperdir=$LAB_DISK/upper,workdir=$LAB_DISK/work" "$LAB_ROOT"
 cd "$LAB_ROOT"
+engine=${LAB_ENGINE:-light}
+# Whatever systemd would mount itself is there already: it may not mount.
+if [ "$engine" = systemd ]; then mount --bind dev dev; fi
 mount -t proc -o nosuid,nodev,noexec proc proc
 mount -t sysfs -o ro,nosuid,nodev,noexec sysfs sys
 mount -t tmpfs -o mode=755,size=64m tmpfs run
@@ -13,6 +16,11 @@ mount -t tmpfs -o mode=1777,size=64m tmpfs dev/shm
 mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts dev/pts
 mount --bind dev/pts/ptmx dev/ptmx
 mkdir -p run/lab run/sshd run/lock srv/labos mnt
+if [ "$engine" = systemd ]; then
+    mount -t tmpfs -o mode=1777,nosuid,nodev,noexec,size=5m tmpfs run/lock
+    mount -t cgroup2 -o nosuid,nodev,noexec cgroup2 sys/fs/cgroup
+    mount --bind "$LAB_CONSOLE" dev/console
+fi
 mount --bind "$LAB_RUN" run/lab
 mount --bind -o ro "$LAB_REPOSITORY" srv/labos
 
@@ -52,4 +60,9 @@ EOF
 
 pivot_root . mnt
 umount -l mnt
+if [ "$engine" = systemd ]; then
+    # Without these words it would look for the hardware of a whole machine, and colour what it says.
+    export container=rollout-lab TERM=dumb
+    exec chroot . setpriv --bounding-set "$LAB_WITHOUT" /lib/systemd/systemd --log-color=no --show-status=no
+fi
 exec chroot . setpriv --bounding-set "$LAB_WITHOUT" /usr/lib/lab/init
