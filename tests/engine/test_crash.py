@@ -1,5 +1,6 @@
 """Design, invariants I1 and I4 to I7: whenever the controller dies, the run ends as if it had not."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +24,8 @@ from tests.engine.worlds import (
     deaths,
 )
 from tests.fleet import CHAIN, an_engine
+
+pytestmark = pytest.mark.timeout(7200)  # the search for counter-examples may be a long one
 
 
 def carry_out(case: Case, deaths: list[Death], *, power: bool = True) -> Told:

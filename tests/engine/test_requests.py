@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,6 +27,8 @@ from tests.engine.worlds import (
     deaths,
 )
 from tests.fleet import CHAIN, an_engine
+
+pytestmark = pytest.mark.timeout(7200)  # the search for counter-examples may be a long one
 
 Asked = tuple[int, Event]
 """Before which transaction of the whole run, and what is asked then."""
