@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from rollout.errors import LabError
-from tests.end_to_end.operating import REPOSITORY, Ended, Operator, ended, repeated
+from tests.end_to_end.operating import REPOSITORY, Ended, Operator, repeated
 
 PLACE = REPOSITORY / ".rollout" / "demo"
 DOOMED = ("smc-1", "smc-2", "smc-3", "smc-4")
@@ -66,9 +66,9 @@ def show(command: str, output: str, only: Only = lambda _line: True) -> None:
 class Demo:
     """The two parts, each in a lab of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, operator: Operator) -> None:
         self.began = time.monotonic()
-        self.operator = Operator(PLACE / "inventories" / "lab")
+        self.operator = operator
 
     def run(self) -> None:
         """Both parts, one after the other."""
@@ -92,6 +92,7 @@ class Demo:
 
     def lab_and_plan(self) -> None:
         """Twelve hosts, four of them doomed, and what is about to happen to them."""
+        say("Every command below may be typed by hand, in the folder inventories/lab of a checkout.")
         heading("1. A data centre of twelve hosts, and a defect that nobody knows of yet")
         self.typed("rollout lab up --spec demo.yml")
         say("Real sshd, apt, dpkg and reboots. All Supermicro hosts will not survive their next reboot:")
@@ -191,17 +192,8 @@ class Demo:
         command = "ansible-playbook -i .rollout/lab/inventory six-serial.yml"
         with tempfile.TemporaryDirectory(prefix="rollout-demo-") as sockets:
             # Labs may share addresses, and must not share connections.
-            process = subprocess.Popen(
-                self.operator.lab.inside(command.split()),
-                cwd=self.operator.folder,
-                env={
-                    **self.operator.environment(),
-                    "ANSIBLE_ROLES_PATH": "../../playbooks/roles",
-                    "ANSIBLE_SSH_CONTROL_PATH_DIR": sockets,
-                },
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            )  # fmt: skip
-            said = ended(process, 240).said
+            ansible = {"ANSIBLE_ROLES_PATH": "../../playbooks/roles", "ANSIBLE_SSH_CONTROL_PATH_DIR": sockets}
+            said = self.operator.inside(*command.split(), timeout=300, **ansible).said
         show(f"rollout lab exec -- {command}", said, re.compile(r"PLAY |fatal|\S+ +: ok=").match)
         lost, reached = self.lost(), {line.split()[0] for line in said.splitlines() if ": ok=" in line}
         claim(
@@ -275,7 +267,7 @@ class Demo:
 
 
 @contextmanager
-def place() -> Iterator[None]:
+def place() -> Iterator[Operator]:
     """A folder for one demo at a time; what an earlier one left, however it died, goes first."""
     PLACE.mkdir(parents=True, exist_ok=True)
     with (PLACE / "lock").open("w") as lock:
@@ -283,12 +275,15 @@ def place() -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ClaimFailed("no other demo runs here") from None
-        Operator(PLACE / "inventories" / "lab").close()
+        operator = Operator(PLACE / "inventories" / "lab")
+        operator.close()
         try:
-            yield
+            yield operator
         finally:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
             say("\n(cleaning up)")
-            Operator(PLACE / "inventories" / "lab").close()
+            operator.close()
             shutil.rmtree(PLACE)
 
 
@@ -296,8 +291,8 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _frame: sys.exit(128 + number))
     try:
-        with place():
-            Demo().run()
+        with place() as operator:
+            Demo(operator).run()
     except ClaimFailed as error:
         say(f"\nThe demo FAILED. This is not so: {error}")
         return 1

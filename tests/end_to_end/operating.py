@@ -7,10 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from rollout.executors._processes import open_process
@@ -48,6 +49,7 @@ class Operator:
         self.folder = folder
         self.lab = Lab(folder / ".rollout" / "lab")
         self.state = folder / ".rollout"
+        self.started: list[subprocess.Popen[str]] = []
         folder.mkdir(parents=True, exist_ok=True)
 
     def copy_playbooks(self) -> Path:
@@ -69,6 +71,11 @@ class Operator:
     def rollout(self, *words: Words, timeout: float = 200.0) -> Ended:
         """`rollout WORDS` inside the lab's network, to its end."""
         return ended(self.start(*words), timeout)
+
+    def inside(self, *words: Words, timeout: float = 200.0, **environment: Words) -> Ended:
+        """Any command, inside the lab's network, with those variables in its environment."""
+        said = {name: str(value) for name, value in environment.items()}
+        return ended(self._popen(self.lab.inside([*map(str, words)]), subprocess.PIPE, said), timeout)
 
     def typed(self, *words: Words, timeout: float = 200.0) -> Ended:
         """Any command, typed in the folder, outside of the lab's network."""
@@ -129,7 +136,11 @@ class Operator:
         return True
 
     def close(self) -> None:
-        """End what runs on, units and lab, and remove what they wrote."""
+        """End what runs on, controllers, units and lab, and remove what they wrote."""
+        for process in self.started:
+            with process:
+                process.kill()
+        self.started.clear()
         for unit in self.living():
             self.kill_supervisor(unit, signal.SIGTERM)
         until = time.monotonic() + 20
@@ -138,11 +149,15 @@ class Operator:
         self.lab.down()
         shutil.rmtree(self.state, ignore_errors=True)
 
-    def _popen(self, words: Sequence[str], output: int | None) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            words, cwd=self.folder, env=self.environment(), text=True, errors="replace",
+    def _popen(
+        self, words: Sequence[str], output: int | None, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            words, cwd=self.folder, env={**self.environment(), **environment}, text=True, errors="replace",
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
         )  # fmt: skip
+        self.started.append(process)
+        return process
 
 
 def ended(process: subprocess.Popen[str], timeout: float) -> Ended:
