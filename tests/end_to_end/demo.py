@@ -60,7 +60,8 @@ def show(command: str, output: str, only: Only = lambda _line: True) -> None:
     for line in output.splitlines():
         if only(line):
             say(f"  {line}"[:180])
-    say()
+    if output:
+        say()
 
 
 class Demo:
@@ -95,7 +96,7 @@ class Demo:
         say("Every command below may be typed by hand, in the folder inventories/lab of a checkout.")
         heading("1. A data centre of twelve hosts, and a defect that nobody knows of yet")
         self.typed("rollout lab up --spec demo.yml")
-        say("Real sshd, apt, dpkg and reboots. All Supermicro hosts will not survive their next reboot:")
+        say("Real sshd, apt, dpkg and reboots. No Supermicro host will come back from its next reboot:")
         for host in DOOMED:
             self.typed(f"rollout lab fault {host} never-back")
         heading("2. What would happen: the plan, compiled")
@@ -124,7 +125,7 @@ class Demo:
         living = [f"{unit.order()['step']} of {unit.order()['host']}" for unit in self.operator.living()]
         claim(bool(living), f"what has begun goes on without it: {', '.join(sorted(living))}")
         say()
-        self.typed("rollout status", only=re.compile("run|state|held|wave|all").match)
+        self.typed("rollout status")
 
     def resume(self) -> None:
         """The run goes on where things stand."""
@@ -224,10 +225,10 @@ class Demo:
 
     # --- typing and looking ---------------------------------------------------------------------------------------------------
 
-    def typed(self, command: str, *, only: Only = lambda _line: True) -> Ended:
+    def typed(self, command: str) -> Ended:
         """Type a command, show what it says, and go no further if that is an error."""
         done = self.operator.typed(*shlex.split(command))
-        show(command, done.said, only)
+        show(command, done.said)
         if done.code:
             raise ClaimFailed(f"`{command}` succeeds; it ended with {done.code}")
         return done
