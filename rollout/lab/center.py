@@ -92,7 +92,7 @@ class Lab:
 
     def down(self) -> bool:
         """End the lab and remove what it wrote; False if there was none. Works after a kill -9 of anything."""
-        if not self.places.directory.exists():
+        if not self.places.directory.exists() and not leftovers.processes(self.places):
             return False
         with self._locked():
             there = self.places.description.exists() or bool(leftovers.processes(self.places))
@@ -195,8 +195,7 @@ class Lab:
 
     def _clean(self) -> None:
         leftovers.end(self.places)
-        if self.places.description.exists() and '"systemd"' in self.places.description.read_text():
-            systemd.remove_groups(self.places)
+        systemd.remove_groups(self.places)
         for name in _OURS:
             path = self.places.directory / name
             if path.is_dir():

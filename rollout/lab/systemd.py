@@ -89,7 +89,7 @@ def group(places: Places) -> str:
 
 
 def remove_groups(places: Places) -> None:
-    """Take a dead lab's control groups away, in a mount namespace that ends with this."""
+    """Take a dead lab's control groups away, if it had any, in a mount namespace that ends with this."""
     subprocess.run(
         ["unshare", "--mount", "sh", "-c", _REMOVE, "sh", group(places)], capture_output=True, check=False
     )

@@ -1,6 +1,7 @@
 """A lab comes, goes, and leaves nothing, whatever was killed."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -62,6 +63,17 @@ def test_hosts_die_with_a_killed_supervisor_and_down_cleans_up(directory: Path) 
 
 
 @lab_only
+@pytest.mark.usefixtures("lab")
+def test_down_ends_a_lab_whose_directory_was_deleted(directory: Path) -> None:
+    lab = Lab(directory)
+    lab.up(1)
+    shutil.rmtree(directory)
+    assert lab.down()
+    assert gone(lab)
+    assert not directory.exists()
+
+
+@lab_only
 def test_up_takes_the_place_of_a_killed_lab_but_not_of_a_running_one(directory: Path) -> None:
     lab = Lab(directory)
     try:
@@ -94,7 +106,7 @@ def test_a_process_between_two_programs_is_still_found(tmp_path: Path) -> None:
     again = 'exec sh -c "$0" "$0"'
     process = subprocess.Popen(["sh", "-c", again, again], env={"PATH": os.environ["PATH"], mark: value})
     try:
-        assert [found for _ in range(100) if (found := leftovers.processes(places)) != [process.pid]] == []
+        assert [found for _ in range(60) if (found := leftovers.processes(places)) != [process.pid]] == []
     finally:
         leftovers.end(places)
         process.wait()

@@ -156,11 +156,13 @@ def test_a_power_cut_in_the_middle_of_an_upgrade_by_a_unit(servers: Lab) -> None
 def test_hosts_die_with_a_killed_supervisor_and_down_takes_their_groups(directory: Path) -> None:
     lab = Lab(directory)
     status = lab.up(1, engine="systemd")
-    said(lab, "h01", "setsid -f sleep 1000 >/dev/null 2>&1; systemd-run --quiet sleep 1000")
-    assert groups(lab)
-    os.kill(status.pid, signal.SIGKILL)
-    eventually(lambda: not leftovers.processes(lab.places))
-    assert lab.down()
+    try:
+        said(lab, "h01", "setsid -f sleep 1000 >/dev/null 2>&1; systemd-run --quiet sleep 1000")
+        assert groups(lab)
+        os.kill(status.pid, signal.SIGKILL)
+        eventually(lambda: not leftovers.processes(lab.places))
+    finally:
+        assert lab.down()
     assert not groups(lab)
     assert not directory.exists()
 
