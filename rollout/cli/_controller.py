@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What a controller reaches the world with. `tidy` is called with a run's name when its controller is done."""
+    """What a controller reaches the world with. `tidy` is called with a run's name when its controller is done.
+
+    `end` ends what still runs of a run that is given up with its controller.
+    """
 
     executor: Executor
     asker: Asker
@@ -39,6 +42,7 @@ class Reach:
     variables_of: Callable[[str], Mapping[str, Any]]
     connect: Connect
     tidy: Callable[[str], None] = lambda _run: None
+    end: Callable[[str], None] = lambda _run: None
 
     def subjects(self, graph: Graph) -> Subjects:
         """Hosts as gates and drains are given them."""
@@ -72,7 +76,7 @@ def real(graph: Graph, inventory: "Inventory", plan_file: Path, units: Path) -> 
     folder = plan_file.absolute().parent
     executor = AnsibleExecutor(units, variables_of, inventory.groups, folder, connect=connect)
     asker = ThreadedAsker(gates(graph))
-    return Reach(executor, asker, drains(graph), inventory.variables, connect, executor.prune)
+    return Reach(executor, asker, drains(graph), inventory.variables, connect, executor.prune, executor.end)
 
 
 def gates(graph: Graph) -> dict[str, Gate]:

@@ -27,8 +27,11 @@ def ask(graph: Graph, inventory: "Inventory", plan_file: Path) -> int:
     """Ask the gates `before run`, then run the precheck step; gives 0, or 1 when a host would not be begun."""
     with TemporaryDirectory(dir=_compiling.state_directory(plan_file), prefix="dry-run-") as units:
         reach = _controller.real(graph, inventory, plan_file, Path(units))
-        failing = {**gates(graph, reach), **prechecks(graph, reach)}
-        reach.executor.close()
+        try:
+            failing = {**gates(graph, reach), **prechecks(graph, reach)}
+        finally:  # also after Ctrl-C: the folder goes, so nothing may go on in it
+            reach.end(RUN)
+            reach.executor.close()
     for host, because in failing.items():
         click.echo(f"{plain(host)} would not be upgraded: {plain(because)}")
     asked = "nothing was changed, and the journal was not written"

@@ -59,13 +59,13 @@ class Inquiry:
         for one in older:
             once = bool(one.order().get("once"))
             if not once:
-                _terminate(one)
+                terminate(one)
             until = time.monotonic() + (
                 self.order.step.timeout if once else self.grace + self.patience.running
             )
             while _alive(one) and time.monotonic() < until:
                 self._pause(min(0.2, self.patience.poll))
-        if not older and not any(_is_followable(one) for one in unit.of_other_runs()):
+        if not older and not any(is_followable(one) for one in unit.of_other_runs()):
             return None
         return self._await(unit.host_lock, 0.0 if older else self.order.step.timeout)
 
@@ -154,7 +154,7 @@ def _last_begun(units: Iterable[Unit]) -> Unit | None:
     return next((one for one in units if one.began() is not None), None)
 
 
-def _is_followable(unit: Unit) -> bool:
+def is_followable(unit: Unit) -> bool:
     """Whether its supervisor lives, without a touch of its lock: its own controller may want that at this moment."""
     known = unit.process()
     handle = open_process(*known) if known else None
@@ -172,7 +172,7 @@ def _alive(unit: Unit) -> bool:
     return False
 
 
-def _terminate(unit: Unit) -> None:
+def terminate(unit: Unit) -> None:
     """SIGTERM to that supervisor and to no later process of its number."""
     known = unit.process()
     handle = open_process(*known) if known else None

@@ -14,7 +14,7 @@ from rollout.executors._config import environment, passed_through, users_file
 from rollout.executors._launch import Launcher
 from rollout.executors._outcome import judge, read_events, task_in_progress
 from rollout.executors._processes import age, open_process, stat
-from rollout.executors._takeup import Closed, Inquiry, Patience
+from rollout.executors._takeup import Closed, Inquiry, Patience, is_followable, terminate
 from rollout.executors._text import last_lines, sentence
 from rollout.executors._unit import Result, Unit, begun_here, file_name
 from rollout.executors._watching import Followed, Watcher
@@ -79,6 +79,15 @@ class AnsibleExecutor:
         """Stop following; the units live on, and the next controller finds them."""
         self._closing.set()
         self._watcher.close()
+
+    def end(self, run: str) -> None:
+        """Ends what still runs, cleanly, and waits for it: of a run that nobody will take up."""
+        until = time.monotonic() + self._grace + LEEWAY
+        while living := [unit for unit in Unit.all_of(self._units, run) if is_followable(unit)]:
+            for unit in living:
+                terminate(unit)
+            if self._closing.wait(0.1) or time.monotonic() > until:
+                return
 
     def prune(self, run: str) -> None:
         """What a supervisor that was killed could not remove. Events, result and output stay, for `why`."""

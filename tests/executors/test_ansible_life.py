@@ -196,6 +196,19 @@ def test_a_retry_ends_the_living_unit_of_the_earlier_try_first(bench: Bench) -> 
     assert (bench.folder / "h1.ended").read_text() == "ended\n"
 
 
+def test_a_run_that_nobody_will_take_up_is_ended(bench: Bench) -> None:
+    orders = [bench.order(host, WAITS) for host in ("h1", "h2")]
+    executor = bench.executor()
+    for order in orders:
+        executor.run(order, bench.post)
+        began(bench, order.host)
+    living = {pid: start for order in orders for pid, start in everything(bench.unit(order)).items()}
+    executor.end("run-1")
+    executor.close()
+    assert gone(living)
+    assert not list((bench.folder / "units").rglob("private"))
+
+
 def test_a_unit_of_a_run_that_was_given_up_still_keeps_its_host(bench: Bench) -> None:
     first = bench.executor()
     first.run(bench.order("h1", WAITS, once=True), bench.post)
