@@ -14,6 +14,8 @@ from rollout.model.seams import Ending
 Event = Mapping[str, Any]
 
 HOST_KEY = re.compile(r"host key verification failed|remote host identification has changed|host key .* has changed|no .* host key is known for", re.IGNORECASE)  # fmt: skip
+WRAPPING = re.compile(r"^Data could not be sent to remote host \S+ Make sure this host can be reached over ssh:\s*(?=\S)|@{3,}|^@ +| +@\s*$", re.MULTILINE)  # fmt: skip
+"""Ansible's words before ssh's own, and the frame of ssh's warning: they push the cause out of the sentence."""
 ERROR = re.compile(r"(?:\[ERROR\]:|ERROR!)\s+((?:(?!\[ERROR\]:|ERROR!).)*)", re.DOTALL)
 NOT_THE_CAUSE = re.compile(r"no start of json char|module result deserialization failed|module failure|see stdout/stderr for the exact error", re.IGNORECASE)  # fmt: skip
 """Messages of Ansible about the answer that it could not read: what happened is in the module's own output."""
@@ -101,6 +103,7 @@ def _unreachable(host: str, events: Sequence[Event]) -> Result:
     message = str((data.get("res") or {}).get("msg") or "the host is unreachable").removeprefix(
         "Task failed: "
     )
+    message = WRAPPING.sub("", message)
     if HOST_KEY.search(message):
         return Result(Ending.REFUSED, f"the host key was refused: {sentence(message)}", _task(data))
     return Result(Ending.UNREACHABLE, _of_whom(host, data) + sentence(message), _task(data))

@@ -70,6 +70,21 @@ def test_a_refused_host_key_is_a_security_stop(message: str) -> None:
     assert result.ending == Ending.REFUSED
 
 
+def test_the_frame_of_ssh_s_warning_does_not_push_out_the_cause() -> None:
+    frame = "@" * 59
+    warning = f"{frame}\n@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\n{frame}\nOffending ED25519 key in known_hosts:8\n"
+    before = (
+        'Data could not be sent to remote host "198.18.84.17". Make sure this host can be reached over ssh: '
+    )
+
+    result = judge("h1", unreachable(before + warning), 4, "")
+
+    assert result is not None
+    assert result.because == (
+        "the host key was refused: WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! Offending ED25519 key in known_hosts:8"
+    )
+
+
 def test_unreachable_is_told_from_a_syntax_error_of_the_same_exit_code() -> None:
     lost, wrong = (
         judge("h1", unreachable("Connection timed out"), 4, ""),
