@@ -16,6 +16,7 @@ from rollout import journal
 from rollout.engine import Engine
 from rollout.engine.asking import InlineAsker
 from rollout.engine.inbox import VirtualInbox
+from rollout.engine.loop import Listener
 from rollout.engine.steps import Steps
 from rollout.engine.subjects import Subjects
 from rollout.executors.rehearsal import Fault, Rehearsal, RehearsedGate, World
@@ -78,7 +79,9 @@ def measured(size: int, book: Callable[[Callable[[], float]], Journal] = MemoryJ
     )
 
 
-def an_engine(graph: Graph, book: Journal, inbox: VirtualInbox) -> Engine:
+def an_engine(
+    graph: Graph, book: Journal, inbox: VirtualInbox, listener: Listener = lambda _event, _state: None
+) -> Engine:
     """A controller of an imagined fleet. Every 500th host fails its precheck, but for the canaries."""
     canaries = {name for wave in graph.waves.values() if wave.canary for name in wave.hosts}
     failing = [name for name in list(graph.nodes)[FAILING // 2 :: FAILING] if name not in canaries]
@@ -93,6 +96,7 @@ def an_engine(graph: Graph, book: Journal, inbox: VirtualInbox) -> Engine:
         InlineAsker({rule.name: RehearsedGate(world) for rule in graph.gates}),
         Subjects(graph, lambda _host: {}, _unreachable),
         inbox,
+        listener=listener,
         poll=None,
     )
 

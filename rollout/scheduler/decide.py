@@ -47,11 +47,12 @@ def breakers(graph: Graph, state: State) -> list[Record]:
             why = f"{combo}: {_failed(canaries, 'canary', 'canaries')}, {graph.tolerated_canary} tolerated; nothing more begins in this combo"
         elif others > graph.tolerated_combo:
             why = f"{combo}: {_failed(others, 'host', 'hosts')} after its canaries, {graph.tolerated_combo} tolerated; nothing more begins in this combo"
-        records += _switch(state, combo, why)
+        if why or combo in state.run.tripped:
+            records += _switch(state, combo, why)
     why = ""
     if state.harmed > graph.tolerated_run:
         why = f"{_failed(state.harmed, 'host', 'hosts')} in this run, {graph.tolerated_run} tolerated; nothing more begins"
-    return records + _switch(state, "", why)
+    return records + _switch(state, "", why) if why or "" in state.run.tripped else records
 
 
 def _switch(state: State, combo: str, why: str) -> list[Record]:

@@ -7,8 +7,6 @@ from rollout.model.graph import Graph, Need, Wave
 from rollout.model.state import State, Status
 from rollout.scheduler.stops import stopped
 
-BUSY = (Status.WAITING, Status.RUNNING, Status.SOAKING)
-
 
 def waves(graph: Graph, state: State) -> list[Record]:
     """Open and pass what can be opened and passed now."""
@@ -19,12 +17,13 @@ def waves(graph: Graph, state: State) -> list[Record]:
             return []
     records = []
     for line in graph.waves_of.values():
-        wave = next((wave for wave in line if wave.id not in state.run.passed), None)
-        if wave is None:
-            continue
-        record = _pass(graph, state, wave) if wave.id in state.run.opened else _open(graph, state, wave)
-        if record is not None:
-            records.append(record)
+        for wave in line:
+            if wave.id in state.run.passed:
+                continue
+            record = _pass(graph, state, wave) if wave.id in state.run.opened else _open(graph, state, wave)
+            if record is not None:
+                records.append(record)
+            break
     return records
 
 
@@ -40,7 +39,7 @@ def _open(graph: Graph, state: State, wave: Wave) -> Record | None:
 
 def _pass(graph: Graph, state: State, wave: Wave) -> Record | None:
     counts = state.statuses[wave.id]
-    if any(counts[status] for status in BUSY):
+    if counts[Status.RUNNING] or counts[Status.WAITING] or counts[Status.SOAKING]:
         return None
     if wave.canary and not counts[Status.VERIFIED]:
         return None  # zero samples never pass
