@@ -178,7 +178,7 @@ class PostgresDatabase:
 
     def _patiently(self, attempt: Callable[[Session], Result]) -> Result:
         """Whatever `attempt` gives, with a new connection as often as the old one is lost. The very first must come at once."""
-        until, pause = 0.0, 0.05
+        until, pause = 0.0, 0.0
         while True:
             session: Session | None = None
             try:
@@ -195,7 +195,7 @@ class PostgresDatabase:
                     raise self._given_up(error) from error
             self.close()
             time.sleep(pause)
-            pause = min(2 * pause, 5.0)
+            pause = min(max(0.1, 2 * pause), 5.0)
 
     def _opened(self) -> Session:
         if self._session is not None and not self._session.lost:
