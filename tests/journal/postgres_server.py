@@ -17,6 +17,10 @@ import psycopg
 USER = "postgres"
 """The server refuses to run as root; this user comes with the package."""
 
+PASSWORD = "s3cret/@:word"
+QUOTED = "s3cret%2F%40%3Aword"
+"""Of the user `asks`, who comes over the loopback."""
+
 _SETTINGS = {
     "fsync": "off",  # what survives here is a killed server, not a lost disk
     "shared_buffers": "16MB",
@@ -47,7 +51,7 @@ class Server:
             rules.write("local all all trust\nhost all asks 127.0.0.1/32 scram-sha-256\n")
         self.start()
         self.admin(
-            "CREATE ROLE asks LOGIN PASSWORD 's3cret/@:word'", "GRANT CREATE ON DATABASE postgres TO asks"
+            f"CREATE ROLE asks LOGIN PASSWORD '{PASSWORD}'", "GRANT CREATE ON DATABASE postgres TO asks"
         )
 
     @property
