@@ -1,5 +1,6 @@
 """Gates are asked here: in threads, or (simulated) on the spot."""
 
+import json
 import queue
 import threading
 from collections.abc import Callable, Mapping
@@ -23,13 +24,18 @@ def answer(gate: Gate, ask: Ask, subject: Subject) -> Verdict:
     """The gate's verdict; an exception is an error, and an error is never a yes."""
     try:
         verdict = gate.remember(subject) if ask.moment == REMEMBER else gate.check(subject)
-    except Exception as error:  # noqa: BLE001  a gate of another package may raise anything
+        return _sound(verdict)
+    except Exception as error:  # noqa: BLE001  a gate of another package may raise anything, and return it too
         return Verdict(Answer.ERROR, f"{type(error).__name__}: {error}")
-    if verdict.value is Answer.PASS and not verdict.samples:
-        return Verdict(
-            Answer.INCONCLUSIVE, f"it passed without a sample, which proves nothing: {verdict.because}"
-        )
-    return verdict
+
+
+def _sound(verdict: Verdict) -> Verdict:
+    """A verdict that the journal can keep: raises whatever a value of another shape makes of these lines."""
+    value, because, samples = Answer(verdict.value), str(verdict.because), dict(verdict.samples)
+    json.dumps(samples, allow_nan=False)
+    if value is Answer.PASS and not samples:
+        return Verdict(Answer.INCONCLUSIVE, f"it passed without a sample, which proves nothing: {because}")
+    return Verdict(value, because, samples)
 
 
 class ThreadedAsker:

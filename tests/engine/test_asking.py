@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -104,3 +104,20 @@ def test_a_gate_that_hangs_is_an_error_also_for_those_queued_behind_it() -> None
         got = [inbox.get(inbox.now() + 20) for _ in range(2)]
     assert {told.question for told in got if isinstance(told, Answered)} == {1, 2}
     assert all(told.verdict.value is Answer.ERROR for told in got if isinstance(told, Answered))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        None,
+        "pass",
+        Verdict(cast("Answer", "perhaps"), "", {"a": 1}),
+        Verdict(Answer.PASS, "", {"a": object()}),
+        Verdict(Answer.PASS, "", {"a": float("nan")}),
+    ],
+    ids=str,
+)
+def test_an_answer_of_another_shape_is_an_error(said: Any) -> None:
+    verdict = answer(Told(said), an_ask(), a_subject())
+    assert verdict.value is Answer.ERROR
+    assert verdict.because
