@@ -83,13 +83,13 @@ def test_a_run_that_dies_ends_as_one_that_does_not(case: Case, deaths: list[Deat
 
 
 def ends(told: Told, among: Told) -> dict[str, Status]:
-    """How each host ended. Once something was stopped, or stalled, only hosts that took their slot in both runs can be compared.
+    """How each host ended. Once something was stopped, or stalled, only hosts that are settled in both runs can be compared.
 
     Which of two things that happen in the same instant comes first may change with a death, and so may who still began.
     """
     stopped = any(event.kind in {Kind.TRIPPED, Kind.STUCK} for event in [*told.events, *among.events])
     stopped = stopped or HALTED in {told.stop.exit_code, among.stop.exit_code}
-    aside = {Status.WAITING, Status.RUNNING}
+    aside = {Status.WAITING, Status.RUNNING, Status.SOAKING}
     begun = {name for name, host in among.state.hosts.items() if host.status not in aside}
     return {
         name: host.status
