@@ -10,7 +10,7 @@ RolloutError (1)
  +-- InventoryError
  +-- JournalError
  |    +-- JournalFull
- |    +-- LeaseLost
+ |    +-- LeaseLost (5)       another controller holds the run by now
  |    +-- LimitReached        the journal counted, and refused the intent
  |    +-- Behind              someone else wrote; read, fold, decide again
  +-- SshError
@@ -116,6 +116,8 @@ class JournalFull(JournalError):
 
 class LeaseLost(JournalError):
     """Another controller has taken this run over; this one has stopped writing."""
+
+    exit_code = 5
 
 
 class LimitReached(JournalError):

@@ -25,6 +25,7 @@ COMMANDS = {
     "retry": "Let a held host try again.",
     "resolve": "Say what became of a held host.",
     "retire": "Take a host out of the run.",
+    "unlock": "Take a run from a controller that is dead and cannot be seen.",
     "lab": "Real SSH hosts on this machine, with faults.",
 }
 """The commands and their one-line help, known without importing any of them. Each is a module of this package."""

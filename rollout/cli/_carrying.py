@@ -10,7 +10,7 @@ import click
 
 from rollout.cli import _compiling, _runs
 from rollout.errors import Locked
-from rollout.journal import Journal, Life, Owner, RunRow, refusals
+from rollout.journal import Journal, Life, Owner, RunRow, is_url, refusals
 from rollout.model.graph import Graph
 from rollout.model.plan import Plan
 from rollout.model.state import Status
@@ -42,7 +42,7 @@ def refuse_if_held(row: RunRow, *, take_over: bool = False) -> None:
 
 
 def carry_on(
-    book: Journal, journal: Path, row: RunRow, plan: Plan, view: View, *, lift: bool, take_over: bool = False
+    book: Journal, journal: str, row: RunRow, plan: Plan, view: View, *, lift: bool, take_over: bool = False
 ) -> int:
     """Carry on with a run that was begun, if its files are what they were. Gives the exit code. Raises PlanStale, Locked.
 
@@ -81,7 +81,7 @@ def _gone(
 
 def drive(
     book: Journal,
-    journal: Path,
+    journal: str,
     run: str,
     graph: Graph,
     plan: Plan,
@@ -96,7 +96,7 @@ def drive(
     from rollout.cli import _controller, _screen
 
     plan_file = Path(plan.file)
-    reach = _controller.real(graph, inventory, plan_file, units_beside(journal))
+    reach = _controller.real(graph, inventory, plan_file, units_beside(journal, plan_file))
     screen = _screen.screen(run, graph, as_json=view.as_json, verbose=view.verbose, log=view.log)
     stop, state = _controller.control(book, run, graph, reach, screen, lift=lift, gone=gone, force=force)
     if not view.as_json:
@@ -105,9 +105,10 @@ def drive(
     return stop.exit_code
 
 
-def units_beside(journal: Path) -> Path:
-    """Where units are: whoever has the journal finds what was begun."""
-    return journal.absolute().parent / "units"
+def units_beside(journal: str, plan_file: Path) -> Path:
+    """Where units are: whoever has the journal's file finds what was begun. With a database they are beside the plan."""
+    folder = _compiling.state_directory(plan_file) if is_url(journal) else Path(journal).absolute().parent
+    return folder / "units"
 
 
 def name_of(plan: Plan, now: float | None = None) -> str:

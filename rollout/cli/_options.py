@@ -1,14 +1,31 @@
 """Options that several commands share."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+
+class _Where(click.Path):
+    """A path, or the URL of a database."""
+
+    name = "path or url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from rollout.journal import is_url, without_password
+
+        if not is_url(str(value)):
+            return super().convert(value, param, ctx)
+        without_password(str(value))  # before anything is done, and anything is shown of it
+        return value
+
+
 journal = click.option(
     "--journal",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=_Where(path_type=str, dir_okay=False),
+    metavar="PATH|URL",
     envvar="ROLLOUT_JOURNAL",
-    help="The record of the runs (or ROLLOUT_JOURNAL).  [default: .rollout/journal.sqlite3]",
+    help="The record of the runs, a file or postgresql://... (or ROLLOUT_JOURNAL).  [default: .rollout/journal.sqlite3]",
 )
 run = click.option("--run", metavar="NAME", help="A run of the journal.  [default: the newest]")
 as_json = click.option("--json", "as_json", is_flag=True, help="JSON lines.")

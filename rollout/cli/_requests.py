@@ -1,7 +1,6 @@
 """What a person asks of a run: an event of its own kind, who asked and why in its words."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import click
 
@@ -13,7 +12,7 @@ from rollout.model.state import Status
 from rollout.report.plain import plain
 
 
-def of_run(journal: Path | None, run: str | None, kind: Kind, reason: str, then: str) -> None:
+def of_run(journal: str | None, run: str | None, kind: Kind, reason: str, then: str) -> None:
     """Append a request about the run; `then` says what comes of it once a controller has read it."""
     with _runs.existing(journal) as book:
         row = book.run(run)
@@ -21,12 +20,12 @@ def of_run(journal: Path | None, run: str | None, kind: Kind, reason: str, then:
             raise UsageError(f"run {row.id} was aborted already: {_runs.aborted(book, row.id)}")
         if _runs.is_finished(book, row):
             raise UsageError(f"run {row.id} is over: {row.ended.because if row.ended else ''}")
-        book.request(row.id, Event(kind, _because(reason)))
+        book.request(row.id, Event(kind, because(reason)))
         click.echo(f"run {plain(row.id)}: {then}. {_when(row, _runs.options(_runs.where(journal)))}")
 
 
 def of_host(
-    journal: Path | None,
+    journal: str | None,
     run: str | None,
     host: str,
     event: Event,
@@ -40,7 +39,7 @@ def of_host(
         if stopped and event.kind is not Kind.RETIRED:
             raise UsageError(f"run {row.id} was aborted: {stopped}; `rollout apply` begins a new one")
         check(book, row, _hosts.row(book, row.id, host))
-        book.request(row.id, Event(event.kind, _because(event.because), host, data=event.data))
+        book.request(row.id, Event(event.kind, because(event.because), host, data=event.data))
         click.echo(f"{plain(host)}: {then}. {_when(row, _runs.options(_runs.where(journal)))}")
 
 
@@ -62,7 +61,8 @@ def _in(host: HostRow) -> str:
     return f" in step {host.step}" if host.step else f" ({plain(host.because)})" if host.because else ""
 
 
-def _because(reason: str) -> str:
+def because(reason: str) -> str:
+    """A reason with who gave it. Raises UsageError for one that says nothing."""
     if not reason.strip():
         raise UsageError("--reason must say something: it is all that the next reader has")
     return f"{reason.strip()} ({_runs.me()})"

@@ -17,26 +17,29 @@ FINISHED = (0, 4)
 """Exit codes after which nothing is left to do, unless a person asks for something."""
 
 
-def where(given: Path | None, beside: Path | None = None) -> Path:
-    """The journal's path: as given, or the default beside a plan file, or in the current directory."""
-    return given or (beside.parent if beside else Path()) / FILE
+def where(given: str | None, beside: Path | None = None) -> str:
+    """The journal's path or URL: as given, or the default beside a plan file, or in the current directory."""
+    return given or str((beside.parent if beside else Path()) / FILE)
 
 
-def existing(given: Path | None) -> Journal:
+def existing(given: str | None) -> Journal:
     """The journal, for reading or a request. Raises JournalError when there is none."""
-    path = where(given)
-    if not path.is_file():
+    found = where(given)
+    if not journal.is_url(found) and not Path(found).is_file():
         raise JournalError(
-            f"there is no journal at {path}: run this in the plan's folder, or give --journal (nothing was applied yet?)"
+            f"there is no journal at {found}: run this in the plan's folder, or give --journal (nothing was applied yet?)"
         )
-    return journal.open(str(path))
+    return journal.open(found)
 
 
-def options(path: Path) -> str:
-    """What a command typed here needs to find the journal: nothing, or ` --journal X`."""
-    named = os.environ.get("ROLLOUT_JOURNAL")
-    found = {Path(FILE).resolve(), *([Path(named).resolve()] if named else [])}
-    return "" if path.resolve() in found else f" --journal {quote(str(path))}"
+def options(used: str) -> str:
+    """What a command typed here needs to find the journal: nothing, or ` --journal X`. A password is not repeated."""
+    found = {_resolved(name) for name in (str(FILE), os.environ.get("ROLLOUT_JOURNAL")) if name}
+    return "" if _resolved(used) in found else f" --journal {quote(journal.without_password(used))}"
+
+
+def _resolved(name: str) -> str:
+    return name if journal.is_url(name) else str(Path(name).resolve())
 
 
 def me() -> str:

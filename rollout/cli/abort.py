@@ -1,7 +1,5 @@
 """`rollout abort`."""
 
-from pathlib import Path
-
 import click
 
 from rollout.cli import _options, _requests
@@ -12,7 +10,7 @@ from rollout.model.event import Kind
 @_options.reason
 @_options.journal
 @_options.run
-def command(reason: str, journal: Path | None, run: str | None) -> None:
+def command(reason: str, journal: str | None, run: str | None) -> None:
     """End the run; what has begun finishes its step.
 
     Hosts that hold a slot finish their chain. An aborted run is never carried on; `apply` begins a new one.

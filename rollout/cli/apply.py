@@ -37,7 +37,7 @@ def command(
     dry_run: bool,
     yes: bool,
     new_run: bool,
-    journal: Path | None,
+    journal: str | None,
     run: str | None,
     as_json: bool,
     verbose: bool,
@@ -58,7 +58,7 @@ def command(
         return _dry_run(source, read)
     path = _runs.where(journal, source.plan_file)
     _compiling.state_directory(source.plan_file)
-    with journals.open(str(path)) as book:
+    with journals.open(path) as book:
         row = _runs.newest(book, read.name, run)
         if row is not None and not _runs.is_finished(book, row):
             if not new_run:
@@ -82,9 +82,7 @@ def _dry_run(source: Source, plan: Plan) -> int:
     return dry.ask(now.graph, inventory, source.plan_file)
 
 
-def _carry_on(
-    book: Journal, path: Path, row: RunRow, source: Source, plan: Plan, view: _carrying.View
-) -> int:
+def _carry_on(book: Journal, path: str, row: RunRow, source: Source, plan: Plan, view: _carrying.View) -> int:
     if source.saved is not None and source.saved.graph.digest != row.digest:
         raise PlanStale(
             f"run {row.id} of this plan is not finished, and it was begun from another compilation (digest {row.digest[:12]}): "
@@ -98,7 +96,7 @@ def _carry_on(
 
 def _begin(
     book: Journal,
-    path: Path,
+    path: str,
     given_up: RunRow | None,
     source: Source,
     plan: Plan,
@@ -120,12 +118,13 @@ def _begin(
     _approve(yes)
     if given_up is not None and not _runs.is_finished(book, given_up):
         book.request(given_up.id, Event(Kind.ABORTED, f"given up for a new run ({_runs.me()})"))
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not journals.is_url(path):
+        Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     name = run or _free_name(book, plan)
-    make_room(_carrying.units_beside(path), name)
+    make_room(_carrying.units_beside(path, source.plan_file), name)
     book.create(name, now.graph, plan_file=now.plan_file, created_by=_runs.me())
     if not view.as_json:
-        click.echo(f"run {name} begins; its journal is {path}")
+        click.echo(f"run {name} begins; its journal is {journals.without_password(path)}")
     return _carrying.drive(book, path, name, now.graph, plan, inventory, view)
 
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 
@@ -20,7 +19,7 @@ POLL = 1.0
 @_options.journal
 @_options.run
 @_options.as_json
-def command(host: str | None, follow: bool, journal: Path | None, run: str | None, as_json: bool) -> None:
+def command(host: str | None, follow: bool, journal: str | None, run: str | None, as_json: bool) -> None:
     """List what has happened.
 
     One line for each event: when, which host, what, and why. Times are UTC.

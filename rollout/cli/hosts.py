@@ -1,7 +1,6 @@
 """`rollout hosts`."""
 
 import json
-from pathlib import Path
 
 import click
 
@@ -17,7 +16,7 @@ from rollout.report.plain import plain, stamp, table
 @_options.journal
 @_options.run
 @_options.as_json
-def command(status: str | None, journal: Path | None, run: str | None, as_json: bool) -> None:
+def command(status: str | None, journal: str | None, run: str | None, as_json: bool) -> None:
     """List the hosts of the run.
 
     Their wave, status, step, since when and why.

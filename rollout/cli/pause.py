@@ -1,7 +1,5 @@
 """`rollout pause`."""
 
-from pathlib import Path
-
 import click
 
 from rollout.cli import _options, _requests
@@ -12,7 +10,7 @@ from rollout.model.event import Kind
 @_options.reason
 @_options.journal
 @_options.run
-def command(reason: str, journal: Path | None, run: str | None) -> None:
+def command(reason: str, journal: str | None, run: str | None) -> None:
     """Begin nothing more until `resume`.
 
     Hosts that hold a slot finish their chain; then the controller ends with exit code 8.

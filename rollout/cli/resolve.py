@@ -1,7 +1,5 @@
 """`rollout resolve`."""
 
-from pathlib import Path
-
 import click
 
 from rollout.cli import _options, _requests
@@ -20,7 +18,7 @@ THEN = {
 @_options.reason
 @_options.journal
 @_options.run
-def command(host: str, word: str, reason: str, journal: Path | None, run: str | None) -> None:
+def command(host: str, word: str, reason: str, journal: str | None, run: str | None) -> None:
     """Say what became of a held host.
 
     done: its step has done its work, prove it again. retry: it has not, run it again. failed: it has failed.

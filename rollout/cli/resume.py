@@ -25,7 +25,7 @@ from rollout.model.plan import Plan
 def command(
     *,
     plan: Path | None,
-    journal: Path | None,
+    journal: str | None,
     run: str | None,
     as_json: bool,
     verbose: bool,

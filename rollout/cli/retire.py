@@ -1,7 +1,5 @@
 """`rollout retire`."""
 
-from pathlib import Path
-
 import click
 
 from rollout.cli import _options, _requests
@@ -19,7 +17,7 @@ OVER = {Status.VERIFIED, Status.RETIRED, Status.GONE}
 @_options.reason
 @_options.journal
 @_options.run
-def command(host: str, reason: str, journal: Path | None, run: str | None) -> None:
+def command(host: str, reason: str, journal: str | None, run: str | None) -> None:
     """Take a host out of the run.
 
     It frees its slot and is not touched again by this run. A failure still counts.

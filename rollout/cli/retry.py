@@ -1,7 +1,5 @@
 """`rollout retry`."""
 
-from pathlib import Path
-
 import click
 
 from rollout.cli import _options, _requests
@@ -15,7 +13,7 @@ from rollout.model.state import Status
 @_options.reason
 @_options.journal
 @_options.run
-def command(host: str, reason: str, journal: Path | None, run: str | None) -> None:
+def command(host: str, reason: str, journal: str | None, run: str | None) -> None:
     """Let a held host try again.
 
     It goes on with the step that failed, and no longer counts as a failure until it fails again.

@@ -1,7 +1,5 @@
 """`rollout status`."""
 
-from pathlib import Path
-
 import click
 
 from rollout.cli import _options, _runs
@@ -12,7 +10,7 @@ from rollout.report import standing
 @_options.journal
 @_options.run
 @_options.as_json
-def command(journal: Path | None, run: str | None, as_json: bool) -> None:
+def command(journal: str | None, run: str | None, as_json: bool) -> None:
     """Show where the run stands.
 
     Who holds it or how it ended, its hosts by wave, and what a person must do. Needs the journal alone.

@@ -1,7 +1,6 @@
 """`rollout why`."""
 
 import json
-from pathlib import Path
 
 import click
 
@@ -24,7 +23,7 @@ LAST = 10
 @_options.journal
 @_options.run
 @_options.as_json
-def command(host: str, journal: Path | None, run: str | None, as_json: bool) -> None:
+def command(host: str, journal: str | None, run: str | None, as_json: bool) -> None:
     """Say where a host is, and what it waits for.
 
     One sentence, then its last events and what gates answered about it.

@@ -88,7 +88,7 @@ class PostgresDatabase:
             self._given = psycopg.conninfo.conninfo_to_dict(address.url)
         except psycopg.Error:  # its words may quote the password
             raise JournalError(
-                f"the URL of the journal {address.name} has a part that is not known"
+                "the URL of the journal has a part that PostgreSQL's library does not know: a parameter, or a %-code"
             ) from None
 
     def exists(self) -> bool:

@@ -1,5 +1,6 @@
 """What names a journal: paths on local disks, and URLs whose passwords stay secret."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import psycopg
@@ -49,7 +50,7 @@ def test_a_url_is_shown_without_its_password(url: str, name: str) -> None:
 def test_a_url_that_is_not_understood_is_refused_without_a_word_of_it(url: str) -> None:
     with pytest.raises(JournalError, match="the URL of the journal") as refused:
         journal.open(url)
-    assert SECRET not in str(refused.value).replace(f"?{SECRET}", "").replace(f"pasword={SECRET}", "")
+    assert SECRET not in str(refused.value)
     assert refused.value.__cause__ is None
 
 
@@ -182,13 +183,9 @@ def test_network_file_systems_are_known(
     mounts.write_text(MOUNTS, encoding="utf-8")
     monkeypatch.setattr(network, "MOUNTS", mounts)
     assert network.filesystem(Path(path), MOUNTS) == kind
-    try:
+    wanted = pytest.raises(JournalError, match=rf"network file system \({kind}\)")
+    with wanted if refused else nullcontext():
         network.refuse_network(Path(path))
-    except JournalError as error:
-        assert refused, error
-        assert f"network file system ({kind})" in str(error)
-    else:
-        assert not refused
 
 
 def test_no_file_is_made_on_a_network_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
