@@ -4,9 +4,11 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 
 from rollout import journal
-from rollout.errors import JournalFull
+from rollout.errors import JournalFull, LeaseLost, Locked
 from rollout.model.event import Event, Kind
 from rollout.model.state import HostState, Status
 from tests.journal.journal_world import ME, RUN, Clock, Controller
@@ -67,6 +69,35 @@ def fill(path: str, limit: str) -> None:
         say(f"{opened.run().seq}")
 
 
+def race(path: str, count: str) -> None:
+    """Claim one run after the other against whoever else does; tell which were won."""
+    won = []
+    with journal.open(path) as opened:
+        say("ready")
+        sys.stdin.readline()
+        for i in range(int(count)):
+            with suppress(Locked):
+                won.append(opened.claim(f"run-{i}", ME).run)
+        say(" ".join(won))
+        sys.stdin.readline()
+
+
+def hold(path: str) -> None:
+    """A controller of another machine, as far as anybody can see. It writes, and writes again when told to."""
+    with journal.open(path) as opened:
+        controller = Controller(opened, opened.claim(RUN, replace(ME, boot_id="another machine's")))
+        done = Event(Kind.DONE, "", "h1", "stage", 1)
+        controller.write(done)
+        say("written")
+        sys.stdin.readline()
+        try:
+            controller.write(done)
+        except LeaseLost as lost:
+            say(f"LeaseLost: {lost}")
+        else:
+            say("written again")
+
+
 def say(line: str) -> None:
     """For the test that waits."""
     sys.stdout.write(f"{line}\n")
@@ -78,6 +109,8 @@ WHAT: dict[str, Callable[..., None]] = {
     "stop": stop_inside,
     "ask": ask,
     "fill": fill,
+    "race": race,
+    "hold": hold,
 }
 
 if __name__ == "__main__":

@@ -1,25 +1,23 @@
 """What only a journal on the disk has to withstand."""
 
 import os
-import random
-import signal
 import sqlite3
 import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from rollout import journal
-from rollout.errors import Behind, JournalError, JournalFull, Locked
+from rollout.errors import JournalError, JournalFull
 from rollout.journal.sqlite import SqliteDatabase
 from rollout.journal.tables import TableJournal
 from rollout.model.event import Event, Kind
 from rollout.model.state import HostState
+from tests.journal.children import child, said
 from tests.journal.journal_world import ME, RUN, Controller, begun, graph
 
 HERE = Path(__file__).parent
@@ -29,23 +27,6 @@ DONE = Event(Kind.DONE, "x" * 2_000, "h1", "stage", 1)
 @pytest.fixture
 def path(tmp_path: Path) -> str:
     return str(tmp_path / ".rollout" / "journal.sqlite3")
-
-
-@contextmanager
-def child(*args: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, str(HERE / "journal_child.py"), *args]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parents[1]), str(HERE)])}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process:
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.kill()
-
-
-def said(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    return process.stdout.readline().strip()
 
 
 # --- the file ----------------------------------------------------------------------------------------------------------------
@@ -225,6 +206,7 @@ def test_no_room_for_the_first_file(tmp_path: Path) -> None:
 
 _CREATE = """
 import sys
+from tests.journal.children import child, said
 from tests.journal.journal_world import begun
 from rollout import journal
 from rollout.errors import JournalFull
@@ -237,71 +219,6 @@ with journal.open(sys.argv[1]) as opened:
 def _fill(controller: Controller) -> None:
     for _ in range(1_000):
         controller.write(DONE)
-
-
-# --- other processes -----------------------------------------------------------------------------------------------------------
-
-
-def test_the_second_controller_is_told_who_holds_the_run(path: str) -> None:
-    with journal.open(path) as opened:
-        opened.create(RUN, graph(), plan_file="p", created_by="ada")
-        with child("write", path) as process:
-            assert said(process) == "writing"
-            with pytest.raises(Locked, match=f"pid {process.pid}"):
-                opened.claim(RUN, ME)
-
-
-def test_killed_before_the_commit_nothing_is_there(path: str) -> None:
-    with journal.open(path) as opened:
-        opened.create(RUN, graph(), plan_file="p", created_by="ada")
-        with child("stop", path) as process:
-            assert said(process) == "inside"
-            process.kill()
-            process.wait()
-            lease = opened.claim(RUN, ME)
-        assert (lease.fence, opened.run().seq, opened.slots(RUN)) == (2, 0, {})
-        assert opened.load(RUN, graph())[1] == {}
-
-
-def test_killed_at_any_moment_a_transaction_is_there_whole_or_not_at_all(path: str) -> None:
-    spread = random.Random(1)
-    with journal.open(path) as opened:
-        opened.create(RUN, graph(), plan_file="p", created_by="ada")
-    for kill in range(5):
-        with child("write", path) as process:
-            assert said(process) == "writing"
-            time.sleep(spread.uniform(0.0, 0.05))
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        with journal.open(path) as opened:
-            state, hosts, later = opened.load(RUN, graph())
-            assert opened.run().fence == kill + 1
-            assert (state.seq % 3, later) == (0, [])
-            assert [event.seq for event in opened.events(RUN)] == list(range(1, state.seq + 1))
-            assert {host.attempt for host in hosts.values()} == ({state.seq // 3} if state.seq else set())
-            held = state.seq // 3 % 2 == 1
-            assert opened.slots(RUN).get("fleet", []) == (["h1", "h2", "h3"] if held else [])
-
-
-def test_requests_of_several_processes_are_all_there(path: str) -> None:
-    with journal.open(path) as opened:
-        controller = begun(opened)
-        with child("ask", path, "a", "40") as first, child("ask", path, "b", "40") as second:
-            mine = 0
-            while first.poll() is None or second.poll() is None or mine < 40:
-                for event in opened.events(RUN, after=controller.run.seq):
-                    controller.run.seq = event.seq
-                try:
-                    controller.write(Event(Kind.DONE, "", "h1", "stage", mine + 1))
-                    mine += 1
-                except Behind:
-                    continue
-            assert (first.wait(), second.wait()) == (0, 0)
-        events = list(opened.events(RUN))
-    assert [event.seq for event in events] == list(range(1, len(events) + 1))
-    asked = [event.because for event in events if event.kind is Kind.PAUSED]
-    assert sorted(asked) == sorted(f"{who} {i}" for who in "ab" for i in range(40))
-    assert [event.attempt for event in events if event.kind is Kind.DONE] == list(range(1, mine + 1))
 
 
 def _mode(path: Path) -> int:
