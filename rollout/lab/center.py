@@ -74,13 +74,13 @@ class Lab:
     ) -> LabStatus:
         """Start a lab and wait until sshd listens on every host, `patience` seconds at most; what is left of a killed one goes first."""
         specs = default_hosts(hosts) if isinstance(hosts, int) else list(hosts)
-        check_hosts(specs, trees.installable())
+        check_hosts(specs, trees.installable(engine))
         needs.check(engine, len(specs))
         with self._locked():
             if self._answers():
                 raise LabError(f"a lab already runs in {self.places.directory}: rollout lab down ends it")
             self._clean()
-            shared = trees.ensure(say, engine)
+            shared = trees.ensure(say, engine, {host.os_release for host in specs})
             self._describe(specs, shared, engine)
             papers.write(self.places, specs)
             try:

@@ -2,12 +2,13 @@
 
 Release 1 is where hosts begin, 2 is where they are upgraded to, 3 is broken: its base package fails to configure.
 A release is another `/etc/os-release`, another kernel (its name alone; see `files/uname.c`) and another hypervisor.
+Debian's own releases have these packages too, but for `/etc/os-release`: that comes with Debian's.
 """
 
 import hashlib
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,17 +24,23 @@ class Release:
     kernel: str
     hypervisor: str
     broken: bool = False
+    family: str = "labos"
 
     @property
     def name(self) -> str:
         """The word of the factor `os_release`, and `ID-VERSION_ID` of its `/etc/os-release`."""
-        return f"labos-{self.number}"
+        return f"{self.family}-{self.number}"
 
 
 RELEASES = (
     Release(1, "amber", "6.1.0-1-lab", "7.2"),
     Release(2, "birch", "6.12.0-2-lab", "10.0"),
     Release(3, "cedar", "6.18.0-3-lab", "11.0", broken=True),
+)
+# The real thing, in pairs: where hosts begin and where they are upgraded to.
+DEBIAN = (
+    Release(12, "bookworm", "6.1.0-12-lab", "9.0", family="debian"),
+    Release(13, "trixie", "6.12.0-13-lab", "11.3", family="debian"),
 )
 
 _OS_RELEASE = """\
@@ -100,10 +107,11 @@ class _Package:
 
 def _packages(release: Release) -> Iterator[_Package]:
     version = f"{release.number}.0"
+    os_release = (0o644, _OS_RELEASE.format(number=release.number, codename=release.codename))
     yield _Package(
         "labos-base",
         version,
-        {"usr/lib/os-release": (0o644, _OS_RELEASE.format(number=release.number, codename=release.codename))},
+        {"usr/lib/os-release": os_release} if release.family == "labos" else {},
         {"Replaces": "base-files"},
         _BROKEN_POSTINST if release.broken else _BASE_POSTINST,
     )
@@ -128,16 +136,22 @@ def _packages(release: Release) -> Iterator[_Package]:
     yield _Package("labos", version, fields={"Depends": ", ".join(needed)})
 
 
-def write_repository(repository: Path) -> None:
-    """Fill an empty directory with the packages and indexes of all releases."""
-    for release in RELEASES:
-        stanzas = [_build(package, release, repository) for package in _packages(release)]
-        _index(repository, release, "\n".join(stanzas))
+def pool(repository: Path, release: Release) -> Path:
+    """Where the packages of a release are."""
+    return repository / "pool" / release.codename
 
 
-def _build(package: _Package, release: Release, repository: Path) -> str:
-    """Make one .deb in the pool; its stanza of the Packages index."""
-    target = repository / "pool" / release.codename / f"{package.name}_{package.version}_all.deb"
+def write_repository(repository: Path, releases: Sequence[Release]) -> None:
+    """Add the packages of these releases and the indexes of all that their pools hold then."""
+    for release in releases:
+        found = [_stanza(deb, repository) for deb in sorted(pool(repository, release).glob("*.deb"))]
+        made = [_stanza(_build(package, release, repository), repository) for package in _packages(release)]
+        _index(repository, release, "\n".join(found + made))
+
+
+def _build(package: _Package, release: Release, repository: Path) -> Path:
+    """Make one .deb in the pool."""
+    target = pool(repository, release) / f"{package.name}_{package.version}_all.deb"
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=repository) as scratch:
         root = Path(scratch, "root")
@@ -156,10 +170,16 @@ def _build(package: _Package, release: Release, repository: Path) -> str:
         )
     if made.returncode:
         raise LabError(f"the lab's package {package.name} cannot be built: {made.stderr.strip()}")
-    made_bytes = target.read_bytes()
+    return target
+
+
+def _stanza(deb: Path, repository: Path) -> str:
+    """What the Packages index says of a .deb."""
+    control = subprocess.run(["dpkg-deb", "--field", str(deb)], capture_output=True, text=True, check=True)
+    content = deb.read_bytes()
     return (
-        f"{package.control()}Filename: {target.relative_to(repository)}\n"
-        f"Size: {len(made_bytes)}\nSHA256: {hashlib.sha256(made_bytes).hexdigest()}\n"
+        f"{control.stdout.rstrip()}\nFilename: {deb.relative_to(repository)}\n"
+        f"Size: {len(content)}\nSHA256: {hashlib.sha256(content).hexdigest()}\n"
     )
 
 

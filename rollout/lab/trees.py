@@ -11,13 +11,13 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from rollout.errors import LabError
-from rollout.lab import flavours, packages
+from rollout.lab import apart, debian, flavours, packages
 from rollout.lab.flavours import FLAVOURS, Flavour
 
 Say = Callable[[str], None]
@@ -26,11 +26,6 @@ FILES = Path(__file__).parent / "files"
 _UNUSED_SECONDS = 7 * 86400
 _INCLUDE = "mount,openssh-server,python3,python3-apt,iproute2,procps,sudo"
 _WITHOUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*")
-# What runs here dies with us, sees its own processes alone, and its mounts are gone when it ends, however it ends.
-_APART = [
-    *("setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child"),
-    *("--mount", "--mount-proc", "--ipc", "--"),
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +60,10 @@ class Trees:
             fcntl.flock(os.open(tree, os.O_RDONLY | os.O_DIRECTORY), fcntl.LOCK_SH)
 
 
-def installable() -> tuple[str, ...]:
-    """The releases that a host can begin with."""
-    return tuple(release.name for release in packages.RELEASES if not release.broken)
+def installable(engine: str) -> tuple[str, ...]:
+    """The releases that a host can begin with; Debian's own need an init that starts the next release's sshd."""
+    labos = tuple(release.name for release in packages.RELEASES if not release.broken)
+    return (*labos, packages.DEBIAN[0].name) if engine == "systemd" else labos
 
 
 def cache_directory() -> Path:
@@ -76,16 +72,24 @@ def cache_directory() -> Path:
     return Path(home, "rollout", "lab") if home else Path("/var/cache/rollout-lab")
 
 
-def ensure(say: Say, engine: str = "light") -> Trees:
-    """The trees of an engine, building what the cache lacks: half a minute for Debian, seconds for the rest."""
+def ensure(say: Say, engine: str = "light", wanted: Collection[str] = ()) -> Trees:
+    """The trees of an engine, building what the cache lacks: half a minute for Debian, seconds for the rest.
+
+    `wanted` are releases that hosts begin with; Debian's next release is downloaded only for hosts of this one.
+    """
     cache = cache_directory()
     cache.mkdir(parents=True, exist_ok=True)
     flavour = FLAVOURS[engine]
     base_key = _digest(",".join(flavour.packages), *_WITHOUT)
     compiler = shutil.which("gcc") or shutil.which("cc")
     mine = [path.read_text() for path in sorted(FILES.iterdir())]
-    code = [Path(module).read_text() for module in (packages.__file__, flavours.__file__, __file__)]
-    kit_key = _digest(engine, base_key, str(bool(compiler)), *mine, *code)
+    code = [
+        Path(module).read_text()
+        for module in (packages.__file__, flavours.__file__, debian.__file__, __file__)
+    ]
+    releases = (*packages.RELEASES, *(packages.DEBIAN if packages.DEBIAN[0].name in wanted else ()))
+    names = [release.name for release in releases]
+    kit_key = _digest(engine, base_key, str(bool(compiler)), *names, *mine, *code)
     trees = Trees(cache / f"base-{base_key}", cache / f"kit-{kit_key}")
     with _locked(cache):
         if not trees.base.exists():
@@ -93,9 +97,9 @@ def ensure(say: Say, engine: str = "light") -> Trees:
             with _renamed_into(trees.base) as scratch:
                 _build_base(scratch, flavour, _sources())
         if not trees.kit.exists():
-            say("lab: building the releases")
+            say(f"lab: building {', '.join(names)}")
             with _renamed_into(trees.kit) as scratch:
-                _build_kit(scratch, trees.base, flavour, compiler)
+                _build_kit(Trees(trees.base, scratch), flavour, releases, compiler)
         for tree in (trees.base, trees.kit):
             os.utime(tree)
         prune(cache)
@@ -171,9 +175,8 @@ def _suite(sources: list[str]) -> str:
 def _build_base(tree: Path, flavour: Flavour, sources: list[str]) -> None:
     options = [f"--dpkgopt=path-exclude={pattern}" for pattern in _WITHOUT]
     quiet = ["--quiet", "--mode=root", "--variant=apt", '--aptopt=APT::Install-Recommends "false"']
-    _run(
+    apart.run(
         [
-            *_APART,
             "mmdebstrap",
             *quiet,
             *options,
@@ -196,14 +199,18 @@ def _build_base(tree: Path, flavour: Flavour, sources: list[str]) -> None:
     tree.chmod(0o755)
 
 
-def _build_kit(kit: Path, base: Path, flavour: Flavour, compiler: str | None) -> None:
-    made = Trees(base, kit)
+def _build_kit(
+    made: Trees, flavour: Flavour, releases: Sequence[packages.Release], compiler: str | None
+) -> None:
     made.repository.mkdir()
-    kit.chmod(0o755)
-    packages.write_repository(made.repository)
+    made.kit.chmod(0o755)
+    for release in releases:
+        if release is packages.DEBIAN[1]:
+            debian.download(made.base, _sources(), packages.pool(made.repository, release))
+    packages.write_repository(made.repository, releases)
     _lay_machinery(made.machinery, flavour, compiler)
-    for release in packages.RELEASES:
-        if not release.broken:
+    for release in releases:
+        if release is not packages.DEBIAN[1] and not release.broken:
             _install(made, release)
 
 
@@ -218,7 +225,7 @@ def _lay_machinery(tree: Path, flavour: Flavour, compiler: str | None) -> None:
     (tree / "srv/labos").mkdir(parents=True)
     if compiler:
         library = tree / "usr/lib/lab/uname.so"
-        _run(
+        apart.run(
             [compiler, "-O2", "-shared", "-fPIC", "-o", str(library), str(FILES / "uname.c")],
             "the library that shows a host's kernel cannot be compiled",
         )
@@ -238,8 +245,8 @@ def _install(trees: Trees, release: packages.Release) -> None:
     layer.mkdir()
     layer.chmod(0o755)
     with tempfile.TemporaryDirectory(dir=trees.kit.parent) as scratch:
-        _run(
-            [*_APART, "sh", str(FILES / "install-release.sh")],
+        apart.run(
+            ["sh", str(FILES / "install-release.sh")],
             f"release {release.name} cannot be installed in the shared tree",
             {
                 "LAB_BASE": str(trees.base),
@@ -250,19 +257,3 @@ def _install(trees: Trees, release: packages.Release) -> None:
                 "LAB_CODENAME": release.codename,
             },
         )
-
-
-def _run(command: list[str], failure: str, environment: dict[str, str] | None = None) -> None:
-    """Run to the end; a LabError that begins with `failure` and ends with the program's last words."""
-    done = subprocess.run(
-        command,
-        env={**os.environ, **(environment or {})},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        last = [line.strip() for line in done.stdout.splitlines() if line.strip()][-3:]
-        raise LabError(f"{failure}: {' / '.join(last) or f'exit code {done.returncode}'}")

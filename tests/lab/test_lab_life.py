@@ -162,7 +162,11 @@ def test_a_directory_that_tools_would_misread_is_refused(tmp_path: Path) -> None
     [
         ("hosts: [{name: Upper}]", "'Upper' is no name for a lab host"),
         ("hosts: [{name: a}, {name: a}]", "two lab hosts are called a"),
-        ("hosts: [{name: a, os_release: labos-3}]", "can begin with labos-1 or labos-2, not labos-3"),
+        (
+            "hosts: [{name: a, os_release: labos-3}]",
+            "can begin with labos-1 or labos-2, not labos-3",
+        ),
+        ("hosts: [{name: a, os_release: debian-12}]", "can begin with labos-1 or labos-2, not debian-12"),
         ("hosts: [{name: a, colour: red}]", "unknown keys: colour"),
         ("hosts: []", "a lab holds 1 to 1000 hosts, not 0"),
         ("hosts: [", "cannot be read"),

@@ -193,6 +193,40 @@ def test_ansible_reboots_and_knows_the_service_manager(servers: Lab, tmp_path: P
 
 
 @lab_only
+@pytest.mark.full
+@pytest.mark.usefixtures("servers")
+def test_debian_12_becomes_13_for_real_with_a_power_cut_in_the_middle_of_dpkg(directory: Path) -> None:
+    if "bookworm" not in Path("/etc/os-release").read_text():
+        pytest.skip("the machine's own Debian is not 12: its mirror is not taken for one")
+    upgrade = (
+        "sed -i s/bookworm/trixie/ /etc/apt/sources.list.d/labos.list && apt-get -q update &&"
+        " DEBIAN_FRONTEND=noninteractive apt-get -qy -o Dpkg::Options::=--force-confold full-upgrade"
+    )
+    look = "cat /etc/debian_version; . /etc/os-release; echo $ID-$VERSION_ID; uname -r"
+    lab = Lab(directory)
+    try:
+        lab.up([HostSpec("d1", os_release="debian-12")], engine="systemd")
+        assert said(lab, "d1", look).split()[1:] == ["debian-12", "6.1.0-12-lab"]
+        lab.fault("d1", "power-cut", during="dpkg")
+        assert ssh(lab, "d1", f"systemd-run --wait --unit=upgrade sh -c '{upgrade}'", 200).returncode == 255
+        eventually(lambda: lab.host("d1").state == "off", 200)
+        lab.clear("d1", "power-cut")
+        eventually(lambda: reaches(lab, "d1"), 30)
+        assert "labos-base" in said(lab, "d1", "dpkg --audit")
+        repair = f"DEBIAN_FRONTEND=noninteractive dpkg --configure -a && {upgrade}"
+        done = ssh(lab, "d1", f"systemd-run --wait --pipe --unit=repair sh -c '{repair}'", 200)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert said(lab, "d1", "dpkg --audit; apt-get -qq check") == ""
+        boots_again(lab, "d1", "systemctl reboot")
+        version, *rest = said(lab, "d1", look).split()
+        assert version.startswith("13")
+        assert rest == ["debian-13", "6.12.0-13-lab"]
+        assert runs(lab, "d1"), lab.run("d1", ["systemctl", "--failed"]).stdout
+    finally:
+        lab.down()
+
+
+@lab_only
 def test_too_few_inotify_instances_are_named_before_anything_starts(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

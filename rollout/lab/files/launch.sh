@@ -36,7 +36,9 @@ if [ -e proc/sysrq-trigger ]; then mount --bind -o ro dev/null proc/sysrq-trigge
 kernel=boot/vmlinuz
 if [ -e "$LAB_RUN/wrong-os" ]; then
     kernel=$LAB_RELEASE/boot/vmlinuz
-    mount --bind -o ro "$LAB_RELEASE/usr/lib/os-release" usr/lib/os-release
+    old=$LAB_RELEASE/usr/lib/os-release
+    if [ ! -e "$old" ]; then old=$LAB_BASE/usr/lib/os-release; fi
+    mount --bind -o ro "$old" usr/lib/os-release
 fi
 release=$(readlink "$kernel")
 printf '%s\n' "${release#vmlinuz-}" >"$LAB_RUN/kernel"
