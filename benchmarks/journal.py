@@ -3,9 +3,12 @@
 A durable step is an intent and an outcome: two commits, each synced, each with its event and the host's new value.
 Every seventh step takes the host's slots and the sixth after it gives them back, as in the chain of seven steps.
 The peer is SQLite by itself: two commits of one bare row each, the least that any durable step can cost.
+
+`postgresql_*` are the same on a server of this machine: processor time of the controller, and beside it of its session on the server.
 """
 
 import itertools
+import os
 import sqlite3
 import sys
 import tempfile
@@ -15,10 +18,14 @@ from pathlib import Path
 from benchmarks import best, conclude, cpu, cpu_of_process, quick
 from rollout import journal
 from rollout.journal import Journal, Lease, Owner
+from rollout.journal.address import Address
+from rollout.journal.postgresql import PostgresDatabase
+from rollout.journal.tables import TableJournal
 from rollout.model.event import Event, Kind
 from rollout.model.graph import Combo, Graph, Node, Wave
 from rollout.model.plan import Step
 from rollout.model.state import HostState, RunState, Status
+from tests.journal.postgres_server import Server
 
 CHAIN = ("precheck", "stage", "drain", "upgrade", "reboot", "verify", "restore")
 DISRUPTED = CHAIN[2:]
@@ -43,6 +50,7 @@ def main() -> int:
         for size in SIZES:
             path = str(Path(folder, f"{size}.sqlite3"))
             figures |= {f"{name}_{size}": value for name, value in _sized(path, size).items()}
+    figures |= {f"postgresql_{name}": value for name, value in _on_a_server(SIZES[1]).items()}
     figures["step_growth"] = figures["step_ms_10000"] / figures["step_ms_100"]
     figures["step_over_bare"] = figures["step_ms_10000"] / figures["bare_step_ms"]
     goals = {f"step_ms_{size}": "<= 0.4" for size in SIZES}
@@ -69,6 +77,38 @@ def _sized(path: str, size: int) -> dict[str, float]:
         "hosts_ms": listing * 1e3,
         "status_ms": reading * 1e3,
     }
+
+
+def _on_a_server(size: int) -> dict[str, float]:
+    graph, server = _graph(size), Server()
+    try:
+        with TableJournal(database := PostgresDatabase(Address.of(server.url()))) as opened:
+            creating, _ = cpu(
+                lambda: opened.create("run", graph, plan_file="plan.yml", created_by="benchmark")
+            )
+            writer = _Writer(opened, opened.claim("run", Owner.current()), graph)
+            writer.begin_all()
+            ((session,),) = database.read("SELECT pg_backend_pid()")
+            before = _cpu_of(session)
+            steps = [writer.steps(STEPS) for _ in range(5)]
+            serving = (_cpu_of(session) - before) / len(steps) / STEPS * 1e3
+            loading = best(lambda: cpu(lambda: opened.load("run", graph))[0])
+        reading = best(lambda: cpu_of_process([sys.executable, "-c", _STATUS, server.url()]).cpu)
+    finally:
+        server.remove()
+    return {
+        "create_cpu_s": creating,
+        "step_ms": min(steps),
+        "session_step_ms": serving,
+        "load_cpu_s": loading,
+        "status_ms": reading * 1e3,
+    }
+
+
+def _cpu_of(pid: int) -> float:
+    """Seconds of processor time that another process has used so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class _Writer:

@@ -183,6 +183,8 @@ class PostgresDatabase:
             session: Session | None = None
             try:
                 session = self._opened()
+                if until:
+                    _LOG.warning("rollout: the connection to the journal is back")
                 return attempt(session)
             except psycopg.Error as error:
                 if not (session.lost if session else self._reached):

@@ -15,6 +15,8 @@ from rollout.journal.database import Connection
 Result = TypeVar("Result")
 
 _NOW = "extract(epoch FROM clock_timestamp())::float8"
+"""Of a row that had to be waited for: after the wait if it was altered meanwhile, before it if nothing had happened to it."""
+
 _ESCAPE = "\x1a"
 
 

@@ -8,14 +8,18 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from rollout import journal
+from rollout.engine.inbox import VirtualInbox
 from rollout.errors import JournalError, LeaseLost
+from rollout.executors.rehearsal import World
 from rollout.journal import Journal
 from rollout.journal.address import Address
 from rollout.journal.memory import MemoryJournal
 from rollout.journal.postgresql import PostgresDatabase
 from rollout.journal.tables import TableJournal
 from rollout.model.event import Event, Kind
+from rollout.model.graph import Graph
 from rollout.model.state import HostState, Status
+from tests.fleet import a_graph, an_engine
 from tests.journal import postgres_server
 from tests.journal.journal_world import ELSEWHERE, ME, RUN, Clock, Controller, begun, graph
 from tests.journal.postgres_server import Server
@@ -232,3 +236,24 @@ _ENDS_SESSIONS = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity W
 def _let_go(server: Server) -> None:
     """What the server does to a session whose client is silent inside a transaction."""
     server.admin(_ENDS_SESSIONS)
+
+
+def test_a_whole_run_over_a_wire_that_breaks_ends_as_without(wire: Wire) -> None:
+    """Every 29th word of the controller is lost, in turn before and after it was heard."""
+    fleet = a_graph({"a": 4, "b": 3})
+    inbox, other = VirtualInbox(1_000.0), VirtualInbox(1_000.0)
+    uncut = MemoryJournal(other.now)
+    with journal.open(wire.url, inbox.now) as opened:
+        cut = wire.cut(29, heard=False, every=True)
+        found = _carried_out(opened, fleet, inbox)
+        wire.cut(0, heard=False)
+        assert found == _carried_out(uncut, fleet, other)
+        assert cut.made > 10
+        assert opened.hosts("run") == uncut.hosts("run")
+        assert {row.status for row in opened.hosts("run")} == {Status.VERIFIED}
+
+
+def _carried_out(opened: Journal, fleet: Graph, inbox: VirtualInbox) -> list[tuple[object, ...]]:
+    opened.create("run", fleet, plan_file="plan.yml", created_by="ada")
+    an_engine(fleet, opened, World(inbox.now), inbox).run()
+    return [(event.seq, event.at, event.kind, event.host, event.step) for event in opened.events("run")]

@@ -17,15 +17,33 @@ READY = b"Z\0\0\0\5"
 
 @dataclass
 class Cut:
-    """At the `at`th thing that clients say from now on: before the server hears it, or after it has answered."""
+    """At the `at`th thing that clients say from now on: before the server hears it, or after it has answered.
+
+    `every`: again and again, on either side in turn.
+    """
 
     at: int
     heard: bool
+    every: bool = False
     said: int = 0
+    made: int = 0
 
     @property
     def reached(self) -> bool:
         return self.said >= self.at
+
+    def falls_now(self) -> bool:
+        """One thing more is said."""
+        self.said += 1
+        if self.said != self.at:
+            return False
+        self.made += 1
+        if self.every:
+            self.said = 0
+        return True
+
+    def is_heard(self) -> bool:
+        return self.heard != (self.every and self.made % 2 == 0)
 
 
 class Wire:
@@ -52,8 +70,8 @@ class Wire:
     def url(self) -> str:
         return self._server.url(Path(self._folder.name))
 
-    def cut(self, at: int, *, heard: bool) -> Cut:
-        self._cut = Cut(at, heard)
+    def cut(self, at: int, *, heard: bool, every: bool = False) -> Cut:
+        self._cut = Cut(at, heard, every)
         return self._cut
 
     def _accept(self) -> None:
@@ -78,15 +96,13 @@ class Wire:
     def _passed_on(self, source: object, other: socket.socket, client: socket.socket) -> bool:
         assert isinstance(source, socket.socket)
         data = source.recv(1 << 16)
-        if source is client and data and data[:1] != b"X":
-            self._cut.said += 1
-            if self._cut.said == self._cut.at:
-                if self._cut.heard:
-                    other.sendall(data)
-                    other.settimeout(0.3)  # of several messages in a row only the last has an answer
-                    while READY not in other.recv(1 << 16):
-                        pass
-                return False
+        if source is client and data and data[:1] != b"X" and self._cut.falls_now():
+            if self._cut.is_heard():
+                other.sendall(data)
+                other.settimeout(0.3)  # of several messages in a row only the last has an answer
+                while READY not in other.recv(1 << 16):
+                    pass
+            return False
         if data:
             other.sendall(data)
         return bool(data)
