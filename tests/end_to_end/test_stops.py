@@ -22,7 +22,7 @@ def operator(operator_of: Callable[[Sequence[HostSpec]], Operator]) -> Operator:
 
 
 def two_steps(operator: Operator, name: str, hosts: str, **more: object) -> str:
-    work = logged(operator, "work", seconds=3)
+    work = logged(operator, "work", seconds=2)
     steps: list[dict[str, Any]] = [
         {"name": "work", "playbook": work, "once": True},
         {"name": "look", "playbook": work},
