@@ -31,7 +31,7 @@ class Clock:
 MAKERS: dict[str, Callable[[Path, Clock], Journal]] = {
     "memory": lambda _, clock: MemoryJournal(clock),
     "sqlite": lambda folder, clock: journal.open(str(folder / ".rollout" / "journal.sqlite3"), clock),
-    "postgresql": lambda _, clock: journal.open(postgres_server.shared().fresh(), clock),
+    "postgresql": lambda _, clock: journal.open(postgres_server.shared().emptied(), clock),
 }
 
 
