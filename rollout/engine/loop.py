@@ -139,7 +139,8 @@ class Engine:
             self._inbox.post(Outcome(name, step_name, attempt, Ending.UNKNOWN, gone))
             return
         target = {factor: list(globs) for factor, globs in combo.to.items()}
-        variables = {"rollout_target": target, "rollout_combo": combo.name}
+        last = combo.chain[-1].name == step_name
+        variables = {"rollout_target": target, "rollout_combo": combo.name, "rollout_last_step": last}
         order = Order(self._lease.run, name, step, attempt, self._lease.fence, taken_up, variables)
         now = self._now()
         self._steps.run(order, lambda: self._subjects.of(name, {}, now), self._inbox.post)
@@ -213,7 +214,7 @@ class Engine:
         if ending is Ending.INTERRUPTED and (step is None or step.once):
             return Kind.FAILED, Ending.UNKNOWN
         died_with_us = (outcome.host, outcome.attempt) in self._taken_up
-        if died_with_us and ending in {Ending.INTERRUPTED, Ending.NEVER_BEGAN}:
+        if died_with_us and ending in {Ending.INTERRUPTED, Ending.NEVER_BEGAN, Ending.RESUMABLE}:
             return Kind.VOID, ending
         return Kind.FAILED, ending
 

@@ -29,8 +29,15 @@ class Launcher:
     users: Mapping[str, Mapping[str, str]]
     environment: Mapping[str, str]
 
-    def prepare(self, unit: Unit, order: Order, variables: Mapping[str, Any], groups: Sequence[str]) -> None:
-        """Everything that the supervisor and Ansible will read."""
+    def prepare(
+        self,
+        unit: Unit,
+        order: Order,
+        ours: Mapping[str, Any],
+        variables: Mapping[str, Any],
+        groups: Sequence[str],
+    ) -> None:
+        """Everything that the supervisor and Ansible will read. `ours`: further extra variables."""
         unit.make({
             "host": order.host,
             "mark": order.mark,
@@ -47,14 +54,14 @@ class Launcher:
         )
         write(unit.private / "ansible.cfg", ansible_cfg(self.users, password=password))
         write_inventory(unit.private, order.host, variables, groups)
-        ours = {
+        named = {
             "rollout_run": order.run,
             "rollout_host": order.host,
             "rollout_step": order.step.name,
             "rollout_attempt": order.attempt,
             "rollout_mark": order.mark,
         }
-        write_extra_variables(unit.private / "extra.json", {**order.variables, **ours})
+        write_extra_variables(unit.private / "extra.json", {**order.variables, **ours, **named})
 
     def start(self, unit: Unit, lock: int, host_lock: int) -> int:
         """Pid of the supervisor, in a session of its own; it has both locks from before its first instruction."""

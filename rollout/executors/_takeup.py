@@ -8,12 +8,14 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rollout.errors import HostKeyRefused, SshError, SshUnsupported
 from rollout.executors._asking import NoAnswer, Seen, ask
+from rollout.executors._guard import GuardRefused, Kept, ask_guard, note_resumable
 from rollout.executors._processes import open_process
 from rollout.executors._text import sentence
 from rollout.executors._unit import Unit, try_lock
@@ -42,6 +44,7 @@ class Inquiry:
 
     order: Order
     connect: Callable[[], Connection]
+    variables: Mapping[str, Any]
     patience: Patience
     grace: float
     closing: threading.Event
@@ -85,7 +88,9 @@ class Inquiry:
         if not self._may_still_run(last, mine):
             return None
         seen = self._wait(
-            self.order.step.timeout, min(self.order.step.timeout, self.patience.silent_before_start), last
+            self.order.step.timeout,
+            min(self.order.step.timeout, self.patience.silent_before_start),
+            lambda: self._look(last),
         )
         if not isinstance(seen, Seen):
             return seen
@@ -114,27 +119,52 @@ class Inquiry:
         step = self.order.step
         began = unit.began() or time.time()
         left = max(self.patience.running, began + step.timeout - time.time())
-        seen = self._wait(left, min(step.timeout, self.patience.silent))
-        if not isinstance(seen, Seen):
-            ending, because = seen
-            return (Ending.UNKNOWN if step.once else ending), f"{local}; {because}"
-        if not seen.quiet:
+        kept: list[Kept] = []
+        seen = self._wait(left, min(step.timeout, self.patience.silent), lambda: self._look_with_guard(kept))
+        if isinstance(seen, Seen) and seen.quiet:
+            note_resumable(unit, kept[-1])
+            return self._of_quiet(seen, kept[-1], local)
+        note_resumable(unit, None)
+        if isinstance(seen, Seen):
             return Ending.LATE, f"{local}; {', '.join(seen.running)} still runs on {self.order.host}"
-        evidence = f"dpkg --audit says: {seen.audit}" if seen.audit else "no half-installed package"
-        said = f"{local}; nothing of it runs on {self.order.host} any more, {evidence}"
-        return (Ending.UNKNOWN if step.once else Ending.INTERRUPTED), said
+        ending, because = seen
+        return (Ending.UNKNOWN if step.once else ending), f"{local}; {because}"
 
-    def _wait(self, running: float, silent: float, last: Unit | None = None) -> Seen | Answer:
-        """Until the host is quiet; what it last said when the time for what it does is up. `last`: it is looked for as well."""
-        marks = {self.order.mark, str(last.order().get("mark", self.order.mark)) if last else self.order.mark}
+    def _of_quiet(self, seen: Seen, kept: Kept, local: str) -> Answer:
+        """Nothing of the step runs any more. A `once` step may be begun again only if the host's guard keeps it from happening twice."""
+        evidence = f"dpkg --audit says: {seen.audit}" if seen.audit else "no half-installed package"
+        guard = f"; its guard says: {kept.told}" if kept.told else ""
+        said = f"{local}; nothing of it runs on {self.order.host} any more, {evidence}{guard}"
+        if not self.order.step.once:
+            return Ending.INTERRUPTED, said
+        return (Ending.RESUMABLE if kept.resumable else Ending.UNKNOWN), said
+
+    def _look_with_guard(self, kept: list[Kept]) -> Seen:
+        """What runs, by the host's processes; and once they are quiet, by its guard, which knows what it keeps."""
+        seen = ask(self.connect, self.order.mark)
+        if not seen.quiet:
+            return seen
+        kept.append(ask_guard(self.connect, self.order, self.variables))
+        return Seen(kept[-1].running, seen.audit)
+
+    def _look(self, last: Unit | None) -> Seen:
+        """`last`: it is looked for as well."""
+        return ask(
+            self.connect,
+            *sorted({self.order.mark, *([str(last.order().get("mark", self.order.mark))] if last else [])}),
+        )
+
+    def _wait(self, running: float, silent: float, look: Callable[[], Seen]) -> Seen | Answer:
+        """Until the host is quiet; what it last said when the time for what it does is up."""
         began = heard = time.monotonic()
         while True:
             try:
-                seen = ask(self.connect, *sorted(marks))
+                seen = look()
             except HostKeyRefused as error:
                 return Ending.REFUSED, sentence(str(error))
             except (SshError, NoAnswer, OSError) as error:
-                if isinstance(error, SshUnsupported) or time.monotonic() - heard >= silent:
+                final = isinstance(error, SshUnsupported | GuardRefused)
+                if final or time.monotonic() - heard >= silent:
                     return (
                         Ending.UNREACHABLE,
                         f"{self.order.host} could not be asked what runs there: {sentence(str(error))}",

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 from rollout import ssh
 from rollout.errors import UsageError
 from rollout.executors._config import environment, passed_through, users_file
+from rollout.executors._guard import try_of
 from rollout.executors._launch import Launcher
 from rollout.executors._outcome import judge, read_events, task_in_progress
 from rollout.executors._processes import age, open_process, stat
@@ -150,7 +151,10 @@ class AnsibleExecutor:
             reply(Ending.FAILED, f"{unit.path} is in use")
             return
         try:
-            self._launcher.prepare(unit, order, self._variables_of(order.host), self._groups_of(order.host))
+            ours = {"rollout_fence": order.fence, "rollout_try": try_of(unit)}
+            self._launcher.prepare(
+                unit, order, ours, self._variables_of(order.host), self._groups_of(order.host)
+            )
             reply.begun = True
             pid = self._launcher.start(unit, lock, host_lock)
         except OSError:  # a full disk, say: half an inventory is not to stay
@@ -241,6 +245,7 @@ class AnsibleExecutor:
         return Inquiry(
             order,
             lambda: self._connect(order.host, self._variables_of(order.host)),
+            self._variables_of(order.host),
             self._patience,
             self._grace,
             self._closing,

@@ -23,6 +23,8 @@ class Ending(StrEnum):
     """Taken up, and known never to have reached the host."""
     INTERRUPTED = "interrupted"
     """Our process died; the host was asked, and nothing of the step runs there any more."""
+    RESUMABLE = "resumable"
+    """As INTERRUPTED, and the host's guard keeps what the step did: begun again it goes on, and nothing happens twice."""
     UNKNOWN = "unknown"
     """Our process died, and what it did cannot be known."""
 

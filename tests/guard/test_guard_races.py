@@ -35,6 +35,7 @@ def test_racing_starts_have_one_effect_each(guard: Guarded) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(900)
 def test_a_thousand_racing_starts_of_a_hundred_ids_have_a_hundred_effects(guard: Guarded) -> None:
     race(guard, ids=100, starts=10, at_once=50)
 

@@ -18,6 +18,9 @@ DIRECTORY = "/var/lib/rollout/guard"
 LOOK = 10
 """Seconds that one question waits on the host for the job's end: the controller sleeps meanwhile."""
 
+PATIENCE = 30
+"""Seconds that a host may be out of reach in the middle of a job."""
+
 AGAIN = 3
 """Seconds before a host that did not answer is asked again."""
 
@@ -58,10 +61,10 @@ class ActionModule(ActionBase):
         if unknown := set(args) - OPTIONS:
             raise AnsibleActionFail(f"rollout_guard has no option {', '.join(sorted(unknown))}")
         self._directory = str(args.get("directory") or variables.get("rollout_guard_directory") or DIRECTORY)
-        self._patience = float(args.get("patience") or 600)
+        self._patience = float(args.get("patience") or variables.get("rollout_guard_patience") or PATIENCE)
         host = str(variables.get("inventory_hostname"))
         self._heard = time.monotonic()
-        self._reached = False
+        self._answered = False
         act = str(args.get("act") or "run")
         # By hand each call is a new decision to run; it attaches all the same to what still runs.
         who = ["--mark", str(args.get("mark") or variables.get("rollout_mark") or f"by-hand/{host}/by-hand")]
@@ -83,13 +86,17 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail("rollout_guard needs cmd or argv")
         how = ["--name", name, "--progress", str(args.get("progress") or "")]
         began = beat = time.monotonic()
-        output, at = "", 0
+        output, at, wait = (
+            "",
+            0,
+            1,
+        )  # the first answer comes soon: from then on a lost connection is a connection, not a host
         while True:
-            asked = self._ask(["poll", *who, *how, "--wait", str(LOOK), "--from", str(at), *words])
+            asked = self._ask(["poll", *who, *how, "--wait", str(wait), "--from", str(at), *words])
             answer = self._read(asked)
             if answer is None:
                 continue
-            output, at = (output + answer.output)[-KEPT_OUTPUT:], answer.next
+            output, at, wait = (output + answer.output)[-KEPT_OUTPUT:], answer.next, LOOK
             now = time.monotonic()
             if answer.state in {"running", "orphaned"}:
                 words = []  # attached: when it ends it is not to be begun anew
@@ -102,7 +109,7 @@ class ActionModule(ActionBase):
                 return _result(name, answer, output)
 
     def _ask(self, words: list[str]) -> dict[str, Any]:
-        """Through lost connections, as long as the host was heard of within `patience` seconds; but the first has to succeed."""
+        """A job is followed through lost connections, as long as the host is heard of within `patience` seconds."""
         path = f"{self._directory}/bin/guard-{hashlib.sha256(SCRIPT.read_bytes()).hexdigest()[:12]}"
         act, *options = words
         line = shlex.join(["sh", path, act, "--base", self._directory, *options])
@@ -112,7 +119,7 @@ class ActionModule(ActionBase):
             try:
                 ran: dict[str, Any] = self._low_level_execute_command(command, sudoable=True)
             except AnsibleConnectionFailure:
-                if not self._reached or time.monotonic() - self._heard > self._patience:
+                if act in {"claim", "release"} or time.monotonic() - self._heard > self._patience:
                     raise
                 self._lose()
                 continue
@@ -149,12 +156,12 @@ class ActionModule(ActionBase):
         last, _, output = rest.partition("\n")
         fields = head.split()
         if found and len(fields) == 4 and not ran["rc"]:
-            self._heard, self._reached = time.monotonic(), True
+            self._heard, self._answered = time.monotonic(), True
             return Answer(
                 fields[0], fields[1], int(fields[2]), int(fields[3]), last.removeprefix("last "), output
             )
         self._told(ran)
-        if time.monotonic() - self._heard > self._patience or not self._reached:
+        if time.monotonic() - self._heard > self._patience or not self._answered:
             raise AnsibleActionFail(
                 f"the guard gives no answer: {_last(ran['stderr'] or ran['stdout']) or ran['rc']}"
             )
@@ -167,7 +174,7 @@ class ActionModule(ActionBase):
         words = words or [line for line in str(ran["stdout"]).splitlines() if line.startswith("guard: ")]
         if ran["rc"] and words:
             raise AnsibleActionFail(words[-1].removeprefix("guard: "))
-        if ran["rc"] and not self._reached:
+        if ran["rc"] and not self._answered:
             raise AnsibleActionFail(
                 _last(ran["stderr"] or ran["stdout"]) or f"the guard ended with {ran['rc']}"
             )

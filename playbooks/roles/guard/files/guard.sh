@@ -137,8 +137,28 @@ start() {
     printf '%s' "$try" >"$fresh/try" && printf '%s' "$mask" >"$fresh/mask" && printf '%s' "$progress" >"$fresh/progress" &&
     printf '%s' "$ticket" >"$fresh/ticket" && sync "$fresh"/* "$fresh" && mv "$fresh" "$job" && sync "$base/jobs" ||
     fail $NOT_NOW "the job cannot be recorded in $base"
+  launch
+}
+
+# As a unit of its own where systemd is: no end of a session reaches it, and a shutdown waits for it for ten minutes.
+launch() {
+  if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null; then
+    export -p >"$job/environment"
+    systemd-run --quiet --collect --no-block --unit="rollout-${job##*/}" --description="$(plain "$name of $mark")" \
+      -p KillMode=process -p TimeoutStopSec=600 sh "$me" _job "$job" "$ticket" </dev/null >>"$job/trouble" 2>&1 9>&- && return
+    new_ticket || return 0 # it has come all the same
+  fi
   # Its output goes to files: a runner with our own would keep the SSH session open, and die of its end.
   setsid -f sh "$me" _job "$job" "$ticket" </dev/null >>"$job/trouble" 2>&1 9>&-
+}
+
+# For another runner than the one that was asked for in vain, and that may still come.
+new_ticket() {
+  exec 8>>"$job/lock"
+  flock -n 8 && [ ! -e "$job/begun" ] && ticket=$(cat /proc/sys/kernel/random/uuid) && put "$job/ticket" "$ticket"
+  made=$?
+  exec 8>&-
+  return $made
 }
 
 # With its lock in our hands. It goes out of the way in one move: a runner that still comes finds nothing, or another ticket.
@@ -165,6 +185,7 @@ run_job() {
   exec 8>>"$job/lock"
   flock -w 60 8 || exit
   [ "$(cat "$job/ticket")" = "$ticket" ] && [ ! -e "$job/begun" ] || exit
+  if [ -e "$job/environment" ]; then . "$job/environment" && rm "$job/environment"; fi # systemd has given it none
   set --
   . "$job/argv"
   mask=$(cat "$job/mask")
