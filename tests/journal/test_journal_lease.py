@@ -11,8 +11,20 @@ import pytest
 
 from rollout.errors import JournalError, LeaseLost, Locked
 from rollout.journal import POLICY, Ended, Journal, Life, Owner
+from rollout.journal.memory import MemoryJournal
 from rollout.model.event import Event, Kind
-from tests.journal.journal_world import DEAD, MAKERS, ME, REBOOTED, RUN, Clock, Controller, begun, graph
+from tests.journal.journal_world import (
+    DEAD,
+    ELSEWHERE,
+    MAKERS,
+    ME,
+    REBOOTED,
+    RUN,
+    Clock,
+    Controller,
+    begun,
+    graph,
+)
 
 DONE = Event(Kind.DONE, "the playbook finished", "h1", "stage", 1)
 PAUSE = Event(Kind.PAUSED, "lunch", data={"by": "person"})
@@ -172,6 +184,56 @@ def test_an_owner_that_cannot_be_seen_is_not_taken_for_dead(opened: Journal, far
     with pytest.raises(Locked, match="cannot be seen from here"):
         opened.claim(RUN, ME)
     assert opened.claim(RUN, ME, force=True).fence == 2
+
+
+@pytest.fixture(params=["memory", "postgresql"])
+def leased(request: pytest.FixtureRequest, clock: Clock, tmp_path: Path) -> Iterator[Journal]:
+    """Journals that controllers of several machines share."""
+    if request.param == "memory":
+        yield MemoryJournal(clock, 60.0)
+        return
+    with MAKERS["postgresql"](tmp_path, clock) as made:
+        yield made
+
+
+@pytest.mark.parametrize("sign", ["claim", "renewal", "event"])
+def test_a_lease_lapses_after_its_time_and_not_before(leased: Journal, clock: Clock, sign: str) -> None:
+    far = begun(leased, owner=ELSEWHERE)
+    clock.now += 50 if sign != "claim" else 0
+    if sign == "renewal":
+        leased.renew(far.lease)
+    elif sign == "event":
+        far.write(DONE)
+    clock.now += 60
+    with pytest.raises(Locked, match=r"once it has been silent for 60 s \(now 60 s\)"):
+        leased.claim(RUN, ME)
+    assert leased.run().life(ME) is Life.UNKNOWN
+    clock.now += 0.5
+    assert leased.run().life(ME) is Life.LAPSED
+    assert leased.claim(RUN, ME).fence == 2
+    with pytest.raises(LeaseLost):
+        far.write(DONE)
+
+
+def test_a_lapsed_lease_that_nobody_took_is_still_its_holders(leased: Journal, clock: Clock) -> None:
+    far = begun(leased, owner=ELSEWHERE)
+    clock.now += 1_000
+    assert far.write(DONE).seq == 1
+    with pytest.raises(Locked):
+        leased.claim(RUN, ME)
+
+
+def test_a_holder_that_is_seen_to_live_keeps_its_lease_however_silent(leased: Journal, clock: Clock) -> None:
+    begun(leased)
+    clock.now += 1_000
+    with pytest.raises(Locked):
+        leased.claim(RUN, ME, force=True)
+
+
+def test_a_name_proves_nothing_where_machines_meet(leased: Journal) -> None:
+    begun(leased, owner=REBOOTED)
+    with pytest.raises(Locked, match="cannot be seen from here"):
+        leased.claim(RUN, ME)
 
 
 def test_a_holder_who_was_taken_over_can_write_nothing(opened: Journal) -> None:
