@@ -216,7 +216,7 @@ class Engine:
         died_with_us = (outcome.host, outcome.attempt) in self._taken_up
         if died_with_us and ending in {Ending.INTERRUPTED, Ending.NEVER_BEGAN, Ending.RESUMABLE}:
             return Kind.VOID, ending
-        return Kind.FAILED, ending
+        return Kind.FAILED, Ending.UNKNOWN if ending is Ending.RESUMABLE else ending
 
     # --- writing -------------------------------------------------------------------------------------------------------------
 

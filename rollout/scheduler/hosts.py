@@ -168,5 +168,4 @@ def _word(ending: str | None) -> str:
         Ending.UNREACHABLE: "lost the host",
         Ending.REFUSED: "was refused",
         Ending.INTERRUPTED: "was cut short",
-        Ending.RESUMABLE: "was cut short",
     }.get(Ending(ending or "failed"), "failed")

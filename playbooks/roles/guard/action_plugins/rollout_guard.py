@@ -21,7 +21,7 @@ LOOK = 10
 PATIENCE = 30
 """Seconds that a host may be out of reach in the middle of a job."""
 
-AGAIN = 3
+AGAIN = 1
 """Seconds before a host that did not answer is asked again."""
 
 HEARTBEAT = 60
