@@ -68,7 +68,7 @@ def assert_done_once(operator: Operator, host: str, journal: str) -> None:
     assert "dist-upgrade ended with code 0" in status
 
 
-@pytest.mark.parametrize("engine", ["light", "systemd"])
+@pytest.mark.parametrize("engine", ["light", pytest.param("systemd", marks=pytest.mark.full)])
 def test_controller_supervisor_and_ansible_die_in_the_middle_and_the_next_controller_attaches(
     operators: Make, engine: Literal["light", "systemd"]
 ) -> None:
@@ -88,6 +88,7 @@ def test_controller_supervisor_and_ansible_die_in_the_middle_and_the_next_contro
     assert_done_once(operator, "g1", ".rollout/dies.sqlite3")
 
 
+@pytest.mark.full
 def test_a_lost_session_in_the_middle_is_nothing(operators: Make) -> None:
     operator = operators("light")
     file = chain(operator, "session", "g2")
@@ -100,6 +101,7 @@ def test_a_lost_session_in_the_middle_is_nothing(operators: Make) -> None:
     assert_done_once(operator, "g2", ".rollout/session.sqlite3")
 
 
+@pytest.mark.full
 def test_another_run_is_told_who_holds_the_host_until_a_person_says_that_it_is_over(operators: Make) -> None:
     operator = operators("light")
     fails = operator.folder / "playbooks" / "fails.yml"

@@ -54,7 +54,7 @@ def die(folder: Path, who: str, at: int) -> tuple[int, int] | None:
     return code, effects
 
 
-@pytest.mark.parametrize(("who", "last", "step"), [("starter", 180, 30), ("runner", 54, 9)])
+@pytest.mark.parametrize(("who", "last", "step"), [("starter", 180, 45), ("runner", 54, 18)])
 def test_a_start_that_dies_somewhere_is_lost_or_told_and_never_doubled(
     tmp_path: Path, who: str, last: int, step: int
 ) -> None:
