@@ -115,7 +115,7 @@ def test_a_gate_that_hangs_is_an_error_also_for_those_queued_behind_it() -> None
         Verdict(Answer.PASS, "", {"a": object()}),
         Verdict(Answer.PASS, "", {"a": float("nan")}),
     ],
-    ids=str,
+    ids=["nothing", "text", "no such word", "no json", "not a number"],
 )
 def test_an_answer_of_another_shape_is_an_error(said: Any) -> None:
     verdict = answer(Told(said), an_ask(), a_subject())
