@@ -34,7 +34,7 @@ def etc(tmp_path: Path) -> Path:
 
 
 ONE_LINE = {
-    "deb http://deb.debian.org/debian bookworm main\n": "deb http://deb.debian.org/debian trixie main\n",
+    "deb http://mirror.example/debian bookworm main\n": "deb http://mirror.example/debian trixie main\n",
     "deb-src http://m/debian bookworm-updates main": "deb-src http://m/debian trixie-updates main",
     "deb http://m/security bookworm/updates main\n": "deb http://m/security trixie-security main\n",
     "deb  [ arch=amd64 signed-by=/k.gpg ]\thttps://m/d   bookworm-backports main # bookworm\n": (
