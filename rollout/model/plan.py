@@ -9,6 +9,12 @@ from rollout.errors import Place
 Edge = Literal["before", "after"]
 Path = tuple[str | int, ...]
 
+REBOOT = "reboot"
+"""A step of this name restarts the host: it is disruptive, and no guest may be on the host."""
+
+NO_GUESTS = "no-guests"
+"""The gate that rollout adds: nothing reboots or upgrades under guests."""
+
 
 @dataclass(frozen=True, slots=True)
 class Amount:
@@ -49,6 +55,11 @@ class Step:
     def needs_slot(self) -> bool:
         """Whether the host must hold its slot from this step on."""
         return self.drain is not None or self.once or self.disruptive
+
+    @property
+    def endangers_guests(self) -> bool:
+        """Whether no guest may be on the host in that step (design, section 12)."""
+        return self.once or self.name == REBOOT
 
 
 @dataclass(frozen=True, slots=True)

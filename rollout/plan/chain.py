@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rollout import kinds
-from rollout.model.plan import Step
+from rollout.model.plan import REBOOT, Step
 from rollout.plan import later, schema
 from rollout.plan.words import expected, shown
 
-REBOOT = "reboot"
 _ACTIONS = ("playbook", "drain", "reopen")
 _EXPECT = 0.1
 """Until something is learned, a step is expected to take this share of its timeout."""

@@ -12,14 +12,11 @@ from pydantic import BaseModel
 
 from rollout import kinds
 from rollout.errors import Place, Problem, RolloutError
-from rollout.model.plan import GateRule, Moment, Step
+from rollout.model.plan import NO_GUESTS, GateRule, Moment, Step
 from rollout.plan import chain, later, schema
 from rollout.plan.shape import validate
 from rollout.plan.text import Node
 from rollout.plan.words import expected, meant, shown
-
-NO_GUESTS = "no-guests"
-"""The gate that rollout adds: nothing reboots or upgrades under guests."""
 
 
 @dataclass(slots=True)
@@ -270,6 +267,6 @@ def gate_rules(draft: Draft) -> tuple[GateRule, ...]:
         chain.chain_of(steps, {}),
         *(chain.chain_of(steps, combo.steps) for combo in draft.combos.values()),
     ]
-    risky = {step.name for links in chains for step in links if step.once or step.name == chain.REBOOT}
+    risky = {step.name for links in chains for step in links if step.endangers_guests}
     implicit = [GateRule(NO_GUESTS, "guests", Moment("before", s.name)) for s in steps if s.name in risky]
     return (*implicit, *rules)

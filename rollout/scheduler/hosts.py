@@ -4,7 +4,7 @@ from rollout.model.decision import Ask, Decision, Record, Start
 from rollout.model.event import Event, Kind
 from rollout.model.fold import REMEMBER, SOAK
 from rollout.model.graph import Combo, Graph
-from rollout.model.plan import GateRule, Step
+from rollout.model.plan import NO_GUESTS, GateRule, Step
 from rollout.model.seams import Answer, Ending
 from rollout.model.state import HostState, State, Status
 from rollout.scheduler.stops import stopped
@@ -58,10 +58,12 @@ def _next_step(
 
 
 def _gates_before(graph: Graph, combo: Combo, step: Step) -> tuple[GateRule, ...]:
-    """The gates before a step; a combo that ignores guests, with a reason, is not asked for them."""
+    """The gates before a step. A combo that ignores guests, with a reason, is not asked for them; nor is one whose own step is harmless."""
     gates = graph.gates_at.get(("before", step.name), ())
     if combo.guests_ignored is not None:
         gates = tuple(gate for gate in gates if gate.kind != "guests")
+    if not step.endangers_guests:
+        gates = tuple(gate for gate in gates if gate.name != NO_GUESTS)
     return gates
 
 

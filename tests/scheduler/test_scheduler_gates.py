@@ -7,7 +7,7 @@ import pytest
 from rollout.model.event import Kind
 from rollout.model.fold import REMEMBER, SOAK
 from rollout.model.graph import Graph
-from rollout.model.plan import Amount, Edge, Failures, GateRule, Limits, Moment, Soak, Step
+from rollout.model.plan import NO_GUESTS, Amount, Edge, Failures, GateRule, Limits, Moment, Soak, Step
 from rollout.model.seams import Answer, Ending
 from rollout.model.state import Status
 from rollout.scheduler.hosts import FRESH
@@ -131,6 +131,15 @@ def test_guests_are_not_asked_for_where_they_are_ignored_with_a_reason() -> None
     assert asked.decides() == ["ask a1 well before upgrade keeping its place"]
     ignored = Given(a_graph({"a": 1}, ignoring)).opened("a/1").did("a1", "precheck")
     assert ignored.decides() == ["start a1 upgrade #2 [fleet]"]
+
+
+def test_a_combo_whose_own_step_is_harmless_is_not_asked_for_guests_because_of_another_combo() -> None:
+    gate = replace(a_gate("before", "upgrade", kind="guests"), name=NO_GUESTS)
+    harmless = tuple(replace(step, once=False) if step.name == "upgrade" else step for step in CHAIN)
+    plan = a_plan(a_combo("a", steps=harmless), gates=[gate])
+    assert Given(a_graph({"a": 1}, plan)).opened("a/1").did("a1", "precheck").decides() == [
+        "start a1 upgrade #2"
+    ]
 
 
 # --- answers -----------------------------------------------------------------------------------------------------------------
