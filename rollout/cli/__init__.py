@@ -32,6 +32,9 @@ COMMANDS = {
 
 USAGE, DEFECT, INTERRUPTED = 64, 1, 130
 
+CARRYING = ("apply", "resume", "rehearse")
+"""Commands that carry a run. Cut off by a closed output they have not done what was asked, and 0 would say so."""
+
 
 class Commands(click.Group):
     """Imports a command when it is called for, and not to list it."""
@@ -79,9 +82,8 @@ def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version."
 )
 def command(traceback: bool) -> None:
-    r"""Upgrade the operating system of a fleet of hosts without watching.
+    """Upgrade the operating system of a fleet of hosts without watching.
 
-    \b
     Exit codes: 0 done, 1 error, 2 a plan has changes, 3 halted: a person is needed, 4 finished with
     hosts held, 5 locked by another controller, 6 the plan is stale, 7 approval is missing,
     8 not now, 64 usage, 65 the plan has mistakes, 130 or 143 stopped safely.
@@ -92,8 +94,10 @@ def command(traceback: bool) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; gives the exit code. Every error becomes one message on stderr."""
+    words = sys.argv[1:] if arguments is None else arguments
+    code: Any = None
     try:
-        code: Any = command.main(args=arguments, prog_name="rollout", standalone_mode=False)
+        code = command.main(args=arguments, prog_name="rollout", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()
@@ -102,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo("stopped", err=True)
         return INTERRUPTED
     except (BrokenPipeError, SystemExit):  # the second is what click makes of the first
-        return _reader_gone()
+        return _reader_gone(words, code)
     except Exception as error:  # noqa: BLE001  the edge: whatever it is becomes a message and an exit code
         return _said(error)
     return code if isinstance(code, int) else 0
@@ -120,8 +124,9 @@ def _said(error: Exception) -> int:
         click.echo(_harmless(f"{'' if positions else 'rollout: '}{error}"), err=True)
         return error.exit_code
     sentence = f"{type(error).__name__}: {error}"
+    whose = "" if isinstance(error, OSError) else "this is a defect in rollout: "  # a full disk is not ours
     click.echo(
-        f"rollout: this is a defect in rollout: {_harmless(sentence)}; run again with --traceback: rollout --traceback ...",
+        f"rollout: {whose}{_harmless(sentence)}; run again with --traceback: rollout --traceback ...",
         err=True,
     )
     return DEFECT
@@ -134,7 +139,13 @@ def _harmless(text: str) -> str:
     return "\n".join(plain(line, 10_000) for line in text.split("\n"))
 
 
-def _reader_gone() -> int:
-    """Whoever read our output has closed it (`rollout events | head`): no error, and nothing more to say."""
+def _reader_gone(words: Sequence[str], code: object) -> int:
+    """Whoever read our output has closed it: no error for `rollout events | head`, but for a run that was to be carried."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+    if isinstance(code, int):  # it had ended; only the last of its words were lost
+        return code
+    name = next((word for word in words if not word.startswith("-")), "")
+    if name not in CARRYING:
+        return 0
+    click.echo(f"rollout: the output of `rollout {name}` was closed before it had ended", err=True)
+    return DEFECT

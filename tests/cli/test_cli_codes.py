@@ -1,5 +1,8 @@
 """Exit codes, and that every error is one clear message."""
 
+import errno
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,6 +91,42 @@ def test_a_defect_is_one_line_that_says_how_to_see_more(
     assert "--traceback" in said.err
     assert "Traceback" not in said.err
     assert "Traceback (most recent call last)" in rollout("--traceback", "status").err
+
+
+def test_a_full_disk_is_not_called_a_defect(
+    rollout: Typist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_run(tmp_path, a_graph({"a": 1}))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("rollout.cli._runs.standing", full)
+    said = rollout("status")
+    assert said.code == 1
+    assert "No space left on device" in said.err
+    assert "defect" not in said.err
+
+
+@pytest.mark.parametrize("words", [["apply", "--yes"], ["rehearse"]], ids=" ".join)
+def test_a_run_cut_off_by_its_reader_is_not_done(tmp_path: Path, words: list[str]) -> None:
+    plan = a_plan_folder(tmp_path / "folder")
+    command = [sys.executable, "-m", "rollout", *words, str(plan)]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        said = process.stderr.read().decode()
+    assert (process.returncode, said) == (
+        1,
+        f"rollout: the output of `rollout {words[0]}` was closed before it had ended\n",
+    )
+
+
+def test_the_help_shows_no_marks_of_its_source(rollout: Typist) -> None:
+    assert "\\" not in rollout("--help").out
 
 
 def test_interrupts_are_130(rollout: Typist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
