@@ -143,20 +143,20 @@ def test_a_killed_supervisor_takes_ansible_with_it_and_the_host_is_asked(bench: 
 
 
 def test_past_the_deadline_a_unit_is_ended_cleanly_and_a_once_step_left_alone(bench: Bench) -> None:
-    safe = bench.order("h1", WAITS, timeout=7.0)
+    safe = bench.order("h1", WAITS, timeout=30.0)
     executor = bench.executor()
     executor.run(safe, bench.post)
-    executor.run(bench.order("h2", timeout=7.0, once=True), bench.post)
+    executor.run(bench.order("h2", timeout=30.0, once=True), bench.post)
     began(bench, "h1")
     began(bench, "h2")
     living = everything(bench.unit(safe))
     late = {outcome.host: outcome for outcome in (bench.answer(), bench.answer())}
     executor.close()
     assert {outcome.ending for outcome in late.values()} == {Ending.LATE}
-    assert late["h1"].because.startswith("it took longer than 7 s; the last task begun was 'Wait for a word'")
+    assert late["h1"].because.startswith("it took longer than 30 s; the last task begun was 'Wait for a word'")
     assert gone(living)
     again = bench.executor()
-    again.run(bench.order("h2", timeout=7.0, once=True, taken_up=True), bench.post)
+    again.run(bench.order("h2", timeout=30.0, once=True, taken_up=True), bench.post)
     assert bench.answer().ending is Ending.LATE
     (bench.folder / "go").touch()
     wait_for((bench.folder / "h2.ended").exists)
