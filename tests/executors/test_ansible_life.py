@@ -153,7 +153,9 @@ def test_past_the_deadline_a_unit_is_ended_cleanly_and_a_once_step_left_alone(be
     late = {outcome.host: outcome for outcome in (bench.answer(), bench.answer())}
     executor.close()
     assert {outcome.ending for outcome in late.values()} == {Ending.LATE}
-    assert late["h1"].because.startswith("it took longer than 30 s; the last task begun was 'Wait for a word'")
+    assert late["h1"].because.startswith(
+        "it took longer than 30 s; the last task begun was 'Wait for a word'"
+    )
     assert gone(living)
     again = bench.executor()
     again.run(bench.order("h2", timeout=30.0, once=True, taken_up=True), bench.post)
