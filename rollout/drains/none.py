@@ -1,6 +1,7 @@
 """A host that has nothing to empty: no step is carried out."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from rollout.model.seams import Outcome, RunPlaybook, Subject
 
@@ -9,6 +10,11 @@ class Kind:
     """Does nothing."""
 
     needs_playbook: ClassVar[bool] = False
+
+    def look(self, subject: Subject) -> Mapping[str, Any]:
+        """Nothing to look at."""
+        del subject
+        return {}
 
     def close(self, subject: Subject, run_playbook: RunPlaybook) -> Outcome | None:
         """Nothing to close."""

@@ -38,6 +38,7 @@ class Kind(StrEnum):
     INTENDED = "step-intended"
     """Committed before the step begins [slots: those newly taken]."""
     DONE = "step-done"
+    """[found: what it hands on to later steps of the host]"""
     FAILED = "step-failed"
     """[ending, task]"""
     VOID = "step-void"
@@ -60,15 +61,23 @@ class Kind(StrEnum):
     HELD = "host-held"
     """[uncertain: whether what its step did is unknown]"""
     GONE = "host-gone"
+    FOUND = "host-found"
+    """How a drain found the host before it closed it [found]: it is given back so."""
+    ROLLED_BACK = "host-rolled-back"
+    """Every open side effect was taken back."""
 
     # requests that are about a host
     RETRIED = "host-retried"
     RESOLVED = "host-resolved"
     """[as: done | failed]"""
     RETIRED = "host-retired"
+    ROLLBACK = "rollback-asked"
 
 
-REQUESTS = frozenset({Kind.PAUSED, Kind.CONTINUED, Kind.ABORTED, Kind.RETRIED, Kind.RESOLVED, Kind.RETIRED})
+REQUESTS = frozenset({
+    *(Kind.PAUSED, Kind.CONTINUED, Kind.ABORTED),
+    *(Kind.RETRIED, Kind.RESOLVED, Kind.RETIRED, Kind.ROLLBACK),
+})  # fmt: skip
 
 UNWRITTEN = frozenset({Kind.ASKED, Kind.YIELDED})
 """Known to the asking controller alone: what it asked is void when it dies, so the journal never holds them."""

@@ -6,6 +6,8 @@ A request that no longer fits (a retry of a host that is not held, say) changes 
 from collections.abc import Callable
 
 from rollout.model.event import Event, Kind
+from rollout.model.ledger import close, close_effect, endangered, open_effects
+from rollout.model.plan import COMMIT, REMEDY
 from rollout.model.seams import Answer, Ending
 from rollout.model.state import OUT, HostState, State, Status
 
@@ -98,8 +100,21 @@ def _continued(state: State, _: Event) -> tuple[str, ...]:
 
 
 def _aborted(state: State, event: Event) -> tuple[str, ...]:
+    """A host on which nothing dangerous was begun walks back; one where it was finishes its chain."""
     state.run.aborted = event.because
-    return ()
+    touched = tuple(
+        host.name
+        for host in state.hosts.values()
+        if host.status is Status.RUNNING
+        and host.effects
+        and host.back is None
+        and not endangered(state, host)
+    )
+    for name in touched:
+        with state.changing(name) as host:
+            host.back = f"the run was aborted: {event.because}"
+            host.stuck, host.gate_tries = False, {}
+    return touched
 
 
 def _ended(_state: State, _event: Event) -> tuple[str, ...]:
@@ -114,15 +129,29 @@ def _intended(state: State, host: HostState, event: Event) -> None:
         _enter(host, Status.RUNNING, event)
     if event.step != host.step:
         host.tries = 0
-    host.step, host.attempt, host.open = event.step, event.attempt, True
+    host.step, host.attempt, host.open, host.ending = event.step, event.attempt, True, None
     host.because, host.not_before, host.reserved = event.because, 0.0, False
     host.fresh = bool(event.data.get("slots"))
     host.slot = host.slot or state.combo_of(host.name).holds_slot(event.step or "")
+    step = state.graph.step_of(host.name, event.step or "")
+    if step is not None and step.undo is not None:
+        open_effects(state, host, (step.name,))
+    if step is not None and step.name.startswith(REMEDY):
+        host.remedied[step.name] = host.remedied.get(step.name, 0) + 1
+        host.harmed = True
 
 
-def _done(_state: State, host: HostState, event: Event) -> None:
-    host.open, host.passed, host.tries = False, event.step, 0
-    host.answered, host.gate_tries = {}, {}
+def _done(state: State, host: HostState, event: Event) -> None:
+    host.open, host.tries = False, 0
+    step = state.graph.step_of(host.name, event.step or "")
+    if step is not None and step.of is not None:
+        close_effect(state, host, step)
+    elif step is None or not step.name.startswith(REMEDY):
+        host.passed, host.answered, host.gate_tries = event.step, {}, {}
+        for name in step.closes if step is not None else ():
+            close(host, name)
+    if event.data.get("found"):
+        host.found[event.step or ""] = dict(event.data["found"])
 
 
 def _failed(_state: State, host: HostState, event: Event) -> None:
@@ -204,6 +233,8 @@ def _held(state: State, host: HostState, event: Event) -> None:
     combo = state.combo_of(host.name)
     disrupted = host.slot or (host.passed is not None and combo.holds_slot(host.passed))
     _enter(host, Status.HELD, event)
+    if (host.step or "").startswith(COMMIT):
+        disrupted = host.slot  # it is healthy on the target; what is left behind does no harm
     host.slot, host.harmed, host.reserved = disrupted, True, False
     host.uncertain = bool(event.data.get("uncertain"))
     host.not_before = 0.0
@@ -219,6 +250,8 @@ def _retried(_state: State, host: HostState, event: Event) -> None:
     """A person answers for it: the failure no longer counts, until it fails again; also of a host that has healed since."""
     if host.status is Status.HELD:
         _back_to_work(host, event)
+    elif host.status is Status.ROLLED_BACK:
+        _enter(host, Status.WAITING, event)
     if host.status not in OUT:
         host.harmed = False
 
@@ -229,6 +262,11 @@ def _resolved(state: State, host: HostState, event: Event) -> None:
         return
     if event.data["as"] != "done":
         host.because, host.uncertain = event.because, False
+        return
+    side = state.combo_of(host.name).step(host.step or "")
+    if side is not None and side.of is not None:
+        close_effect(state, host, side)
+        _back_to_work(host, event)
         return
     names = [step.name for step in state.combo_of(host.name).chain]
     reached = names.index(host.step) if host.step in names else -1
@@ -245,6 +283,28 @@ def _back_to_work(host: HostState, event: Event) -> None:
     _enter(host, Status.RUNNING if host.attempt else Status.WAITING, event)
     host.ending, host.not_before, host.tries, host.uncertain = None, 0.0, 0, False
     host.answered, host.gate_tries, host.stuck = {}, {}, False
+
+
+def _rollback(_state: State, host: HostState, event: Event) -> None:
+    """A step in flight ends first."""
+    if host.status in {Status.RETIRED, Status.GONE, Status.ROLLED_BACK} or not host.attempt:
+        return
+    host.back = event.because
+    if not host.open:
+        _back_to_work(host, event)
+
+
+def _rolled_back(_state: State, host: HostState, event: Event) -> None:
+    """It is as it was found, and stays out of the run unless a person lets it try again."""
+    _enter(host, Status.ROLLED_BACK, event)
+    host.back, host.passed, host.step, host.ending, host.round = None, None, None, None, None
+    host.slot, host.reserved, host.uncertain = False, False, False
+    host.answered, host.gate_tries, host.found = {}, {}, {}
+
+
+def _found(_state: State, host: HostState, event: Event) -> None:
+    """The first look counts: a later one would see our own doing."""
+    host.found.setdefault(event.step or "", dict(event.data["found"]))
 
 
 def _retired(_state: State, host: HostState, event: Event) -> None:
@@ -285,4 +345,7 @@ _HOST: dict[Kind, Callable[[State, HostState, Event], None]] = {
     Kind.RETRIED: _retried,
     Kind.RESOLVED: _resolved,
     Kind.RETIRED: _retired,
+    Kind.ROLLBACK: _rollback,
+    Kind.ROLLED_BACK: _rolled_back,
+    Kind.FOUND: _found,
 }

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from rollout.model.plan import GateRule, Moment, Step
+from rollout.model.plan import NO_GUESTS, UNDO, GateRule, Moment, Risk, Step
 
 Json = Any
 """What json.dumps takes and json.loads gives."""
@@ -39,8 +39,24 @@ class Combo:
     guests_ignored: str | None = None
 
     def step(self, name: str) -> Step | None:
-        """The step of that name, if the chain has it."""
-        return next((step for step in self.chain if step.name == name), None)
+        """The step of that name, if the chain has it; or the undo or commit of one of its steps."""
+        for step in self.chain:
+            for one in (step, step.undo, step.commit):
+                if one is not None and one.name == name:
+                    return one
+        return None
+
+    def before(self, name: str) -> str | None:
+        """The step before the one named; None for the first."""
+        names = [step.name for step in self.chain]
+        index = names.index(name)
+        return names[index - 1] if index else None
+
+    def reached(self, passed: str | None, tried: str | None) -> tuple[Step, ...]:
+        """The steps that a host has begun, given the last that it passed and the last that it tried."""
+        names = [step.name for step in self.chain]
+        ends = [names.index(name) + 1 for name in (passed, tried) if name in names]
+        return self.chain[: max(ends, default=0)]
 
     def following(self, passed: str | None) -> Step | None:
         """The step after the one named; the first for None; None at the end. Steps are keys, never positions."""
@@ -51,7 +67,10 @@ class Combo:
         return self.chain[index] if index < len(names) else None
 
     def holds_slot(self, step: str) -> bool:
-        """Whether a host is disrupted in that step: it, or one before it, needs a slot."""
+        """Whether a host is disrupted in that step: it, or one before it, needs a slot. An undo needs what its step needed."""
+        side = self.step(step)
+        if side is not None and side.of is not None:
+            return side.name.startswith(UNDO) and self.holds_slot(side.of)
         for link in self.chain:
             if link.needs_slot:
                 return True
@@ -118,6 +137,7 @@ class Graph:
     untouched: tuple[Untouched, ...] = ()
     notes: tuple[str, ...] = ()
     parts: Mapping[str, str] = field(default_factory=dict)
+    risks: tuple[Risk, ...] = ()
 
     @cached_property
     def gates_at(self) -> Mapping[tuple[str, str], tuple[GateRule, ...]]:
@@ -132,6 +152,17 @@ class Graph:
     def remembering(self) -> tuple[GateRule, ...]:
         """The gates that want to see a host before its first disruptive step."""
         return tuple(gate for gate in self.gates if gate.remembers)
+
+    @cached_property
+    def no_guests(self) -> GateRule | None:
+        """The gate that rollout added, if any step endangers guests."""
+        return next((gate for gate in self.gates if gate.name == NO_GUESTS), None)
+
+    def step_of(self, host: str, name: str) -> Step | None:
+        """What an order of that name carries out on a host: a step of its chain, an undo, a commit, or a risk's remedy."""
+        found = self.chain_of(host).step(name)
+        remedies = (risk.remedy for risk in self.risks if risk.remedy is not None)
+        return found or next((remedy for remedy in remedies if remedy.name == name), None)
 
     @cached_property
     def waves_of(self) -> Mapping[str, tuple[Wave, ...]]:
@@ -159,6 +190,7 @@ class Graph:
             "combos": [asdict(combo) for combo in self.combos.values()],
             "waves": [asdict(wave) for wave in self.waves.values()],
             "gates": [asdict(gate) for gate in self.gates],
+            "risks": [asdict(risk) for risk in self.risks],
             "caps": dict(self.caps),
             "controller": self.controller,
             "tolerated": [self.tolerated_canary, self.tolerated_combo, self.tolerated_run],
@@ -178,6 +210,7 @@ class Graph:
             combos={c["name"]: _combo(c) for c in value["combos"]},
             waves={w["id"]: _wave(w) for w in value["waves"]},
             gates=tuple(GateRule(**{**g, "when": Moment(**g["when"])}) for g in value["gates"]),
+            risks=tuple(_risk(risk) for risk in value.get("risks", ())),
             caps=value["caps"],
             controller=value["controller"],
             tolerated_canary=value["tolerated"][0],
@@ -189,8 +222,13 @@ class Graph:
 
 
 def _combo(value: Json) -> Combo:
-    chain = tuple(Step(**step) for step in value["chain"])
+    chain = tuple(Step.from_json(step) for step in value["chain"])
     return Combo(**{**value, "chain": chain, "to": {k: tuple(v) for k, v in value["to"].items()}})
+
+
+def _risk(value: Json) -> Risk:
+    remedy = Step.from_json(value["remedy"]) if value["remedy"] else None
+    return Risk(**{**value, "steps": tuple(value["steps"]), "remedy": remedy})
 
 
 def _wave(value: Json) -> Wave:

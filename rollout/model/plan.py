@@ -12,6 +12,12 @@ Path = tuple[str | int, ...]
 REBOOT = "reboot"
 """A step of this name restarts the host: it is disruptive, and no guest may be on the host."""
 
+UNDO, COMMIT, REMEDY = "undo-", "commit-", "remedy-"
+"""How the names of steps begin that no host walks by itself: they belong to a step, or to a risk."""
+
+ROLLBACK = "rollback"
+"""`after rollback`: the moment at which a host that has walked back is to prove its health."""
+
 NO_GUESTS = "no-guests"
 """The gate that rollout adds: nothing reboots or upgrades under guests."""
 
@@ -38,6 +44,10 @@ class Step:
 
     `drain` and `reopen` name a kind of `rollout.drains`. `once` steps are destructive: never run again on a guess.
     `playbook` is relative to the plan's folder. `expect` is how long the step usually takes.
+
+    `undo` takes back what the step did; a step that has one leaves a side effect, which stays in the ledger until it is undone,
+    or `commit` (after the soak) makes it final, or a later step that names it in `closes` is done. `of` is the step that
+    an undo or a commit belongs to.
     """
 
     name: str
@@ -50,6 +60,10 @@ class Step:
     backoff: float = 30.0
     timeout: float = 3600.0
     expect: float = 360.0
+    undo: "Step | None" = None
+    commit: "Step | None" = None
+    closes: tuple[str, ...] = ()
+    of: str | None = None
 
     @property
     def needs_slot(self) -> bool:
@@ -61,6 +75,12 @@ class Step:
         """Whether no guest may be on the host in that step (design, section 12)."""
         return self.once or self.name == REBOOT
 
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Step":
+        """The step that `dataclasses.asdict` took apart."""
+        sides = {key: cls.from_json(value[key]) for key in ("undo", "commit") if value.get(key)}
+        return cls(**{**value, **sides, "closes": tuple(value.get("closes", ()))})
+
 
 @dataclass(frozen=True, slots=True)
 class After:
@@ -68,6 +88,25 @@ class After:
 
     combo: str
     until: Literal["canaries"] | float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """A known failure: a `symptom` (regular expression) of a failing step, and what to do then, at most `times` on a host.
+
+    `steps`: the steps that it is about; empty means any. `then` is `hold` (with `because`), `retry`, or `remedy`: a playbook that mends it,
+    after which the step is begun again. `repeatable`: a `once` step may be begun again after this failure.
+    """
+
+    name: str
+    symptom: str
+    then: Literal["hold", "retry", "remedy"]
+    steps: tuple[str, ...] = ()
+    because: str = ""
+    remedy: Step | None = None
+    times: int = 1
+    backoff: float = 30.0
+    repeatable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +205,7 @@ class Plan:
     failures: Failures = Failures()
     otherwise: Literal["error", "exclude"] = "error"
     gates: tuple[GateRule, ...] = ()
+    risks: tuple[Risk, ...] = ()
     defaults: tuple[str, ...] = ()
     places: Mapping[Path, Place] = field(default_factory=dict)
 

@@ -61,6 +61,8 @@ class Outcome:
     ending: Ending
     because: str = ""
     task: str = ""
+    found: Mapping[str, Any] = field(default_factory=dict)
+    """What the step hands on to later steps of the host, as `rollout_found`: small JSON values, kept in the journal."""
 
 
 class Answer(StrEnum):
@@ -105,7 +107,7 @@ class Subject:
     """The host that a gate or drain is about.
 
     `connect` opens a fresh, strict SSH connection. `remembered` is what this gate saw before the first disruptive step
-    (empty when it was not asked then). `target` is the combo's `to`: factor -> globs. `variables` are the host's resolved
+    (empty when it was not asked then). `found`: how the host was before a drain closed it, and what its steps handed on. `target` is the combo's `to`: factor -> globs. `variables` are the host's resolved
     variables: they may hold secrets. `now` is the controller's clock; `timeout` how many seconds the answer may take.
     """
 
@@ -118,6 +120,7 @@ class Subject:
     remembered: Mapping[str, Any] = field(default_factory=dict)
     now: float = 0.0
     timeout: float = 60.0
+    found: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Gate(Protocol):
@@ -138,10 +141,15 @@ RunPlaybook = Callable[[], Outcome]
 
 
 class Drain(Protocol):
-    """How a host is emptied and refilled. A file of `rollout.drains` holds one class `Kind`."""
+    """How a host is emptied and refilled. A file of `rollout.drains` holds one class `Kind`.
+
+    `look` tells how the host is before anything is done: small JSON values, in the journal before `close` is called, and
+    given to `reopen` as `subject.found`: a host that others had closed is given back closed.
+    """
 
     needs_playbook: ClassVar[bool]
 
+    def look(self, subject: Subject) -> Mapping[str, Any]: ...
     def close(self, subject: Subject, run_playbook: RunPlaybook) -> Outcome | None: ...
     def empty(self, subject: Subject, run_playbook: RunPlaybook) -> Outcome | None: ...
     def reopen(self, subject: Subject, run_playbook: RunPlaybook) -> Outcome | None: ...

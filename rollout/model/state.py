@@ -27,9 +27,10 @@ class Status(StrEnum):
     HELD = "held"
     RETIRED = "retired"
     GONE = "gone"
+    ROLLED_BACK = "rolled-back"
 
 
-OUT = frozenset({Status.HELD, Status.RETIRED, Status.GONE})
+OUT = frozenset({Status.HELD, Status.RETIRED, Status.GONE, Status.ROLLED_BACK})
 """Nothing is done to the host unless a person says so."""
 
 
@@ -42,6 +43,8 @@ class HostState:
     `slot`: it counts in its limits (held hosts too); `fresh`: it took the slot with the order in flight. `harmed`: it counts as a failure. `answered`: passed gates of the present
     moment (`moment/gate` -> when). `round`: the wave's or run's gates that it still has to answer. `ending`: how the last try came out,
     until something is decided about it. `stuck`: a gate could not find out; a person is asked.
+    `effects` is the ledger: steps whose side effect is open, in the order of the chain. `back`: why it walks back, undoing them; None:
+    it goes forwards. `found`: what steps handed on, by step. `remedied` counts the remedies that it was given.
     """
 
     name: str
@@ -64,6 +67,10 @@ class HostState:
     round: str | None = None
     stuck: bool = False
     remembered: dict[str, Any] = field(default_factory=dict)
+    effects: list[str] = field(default_factory=list)
+    back: str | None = None
+    found: dict[str, dict[str, Any]] = field(default_factory=dict)
+    remedied: dict[str, int] = field(default_factory=dict)
     asking: bool = False
     """A question is in flight: known to the asking controller alone, never written."""
     reserved: bool = False
@@ -82,7 +89,7 @@ class HostState:
         return cls(**value)
 
 
-_EMPTY: tuple[Any, ...] = (None, "", 0, False, {})
+_EMPTY: tuple[Any, ...] = (None, "", 0, False, {}, [])
 
 
 @dataclass(slots=True)
@@ -189,13 +196,15 @@ class State:
             place = IDLE
         elif host.not_before:
             place = ("timer", host.not_before)
-        elif host.round is not None or host.reserved:
+        elif host.round is not None or host.reserved or host.back is not None:
             place = IDLE
         elif host.status is Status.WAITING:
             if self.graph.nodes[host.name].wave in self.run.opened:
                 place = ("ready" if self._wants_slot(host) else "waiting", 0.0)
         elif host.status is Status.RUNNING:
             place = ("ready", 0.0) if self._wants_slot(host) else IDLE
+        elif host.status is Status.SOAKING:
+            place = IDLE  # its soak is over
         return place
 
     def _rank(self, host: HostState) -> int:

@@ -35,6 +35,9 @@ WORDS = {
     Kind.RETRIED: "retry asked",
     Kind.RESOLVED: "resolved as {as}",
     Kind.RETIRED: "retired",
+    Kind.ROLLBACK: "rollback asked",
+    Kind.ROLLED_BACK: "rolled back",
+    Kind.FOUND: "how it was found is noted",
 }
 """What happened, in a few words; in brackets a value of the event."""
 

@@ -58,6 +58,7 @@ def test_every_kind_of_event_is_folded() -> None:
             "not_before": 1.0,
             "until": 1.0,
             "as": "done",
+            "found": {"state": "open"},
         }
         of_run = {Kind.TAKEN_UP, Kind.ROUND, Kind.OPENED, Kind.PASSED, Kind.TRIPPED, Kind.RESET, Kind.ENDED}
         of_run |= {Kind.PAUSED, Kind.CONTINUED, Kind.ABORTED}
