@@ -3,8 +3,10 @@
 import heapq
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 from rollout.model.seams import Outcome, Verdict
 
@@ -19,6 +21,16 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """How the drain of an order found its host, before anything was done: to be written down first."""
+
+    host: str
+    step: str
+    attempt: int
+    found: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class StopAsked:
     """A person or the system wants the controller to stop; `exit_code` as a shell gives it for the signal."""
 
@@ -26,7 +38,7 @@ class StopAsked:
     because: str
 
 
-Message = Outcome | Answered | StopAsked
+Message = Outcome | Answered | Found | StopAsked
 _Entry = tuple[float, int, Message]
 
 

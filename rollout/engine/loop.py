@@ -6,11 +6,12 @@ has written meanwhile, so a pause or an abort is seen before every intention.
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import count
-from typing import Protocol
+from typing import Any, Protocol
 
 from rollout.engine.asking import Asker
-from rollout.engine.inbox import Answered, Message, StopAsked
+from rollout.engine.inbox import Answered, Found, Message, StopAsked
 from rollout.engine.steps import Steps
 from rollout.engine.subjects import Subjects
 from rollout.errors import Behind
@@ -18,9 +19,10 @@ from rollout.journal import Journal, Lease
 from rollout.model.decision import Ask, Decision, Record, Start, Stop, Wait
 from rollout.model.event import UNWRITTEN, Event, Kind
 from rollout.model.fold import apply
-from rollout.model.graph import Graph
+from rollout.model.graph import Combo, Graph
+from rollout.model.plan import COMMIT, Step
 from rollout.model.seams import Ending, Order, Outcome
-from rollout.model.state import State
+from rollout.model.state import HostState, State
 from rollout.scheduler import decide
 
 RENEW = 10.0
@@ -132,18 +134,24 @@ class Engine:
         return True
 
     def _carry_out(self, name: str, step_name: str, attempt: int, *, taken_up: bool) -> None:
-        combo = self.state.combo_of(name)
-        step = combo.step(step_name)
+        combo, host = self.state.combo_of(name), self.state.hosts[name]
+        step = self._graph.step_of(name, step_name)
         if step is None:
             gone = f"the plan has no step {step_name} any more"
             self._inbox.post(Outcome(name, step_name, attempt, Ending.UNKNOWN, gone))
             return
         target = {factor: list(globs) for factor, globs in combo.to.items()}
-        last = combo.chain[-1].name == step_name
-        variables = {"rollout_target": target, "rollout_combo": combo.name, "rollout_last_step": last}
+        variables = {
+            "rollout_target": target,
+            "rollout_combo": combo.name,
+            "rollout_last_step": _is_last(combo, host, step),
+            "rollout_found": host.all_found,
+        }
         order = Order(self._lease.run, name, step, attempt, self._lease.fence, taken_up, variables)
         now = self._now()
-        self._steps.run(order, lambda: self._subjects.of(name, {}, now), self._inbox.post)
+        looked = step_name in host.found
+        subject = partial(self._subjects.of, name, {}, now, found=host.all_found)
+        self._steps.run(order, subject, self._inbox.post, looked=looked)
 
     def _ask(self, ask: Ask) -> None:
         question = next(self._questions)
@@ -151,7 +159,8 @@ class Engine:
         self._fold(Event(Kind.ASKED, ask.because, ask.host, data=data))
         self._asked[ask.host] = (question, ask)
         remembered = self.state.hosts[ask.host].remembered.get(ask.gate.name, {})
-        subject = self._subjects.of(ask.host, remembered, self._now(), ask.gate.timeout)
+        found = self.state.hosts[ask.host].all_found
+        subject = self._subjects.of(ask.host, remembered, self._now(), ask.gate.timeout, found=found)
         self._asker.ask(ask, subject, question, self._inbox.post)
 
     def _wait(self, until: float | None) -> None:
@@ -180,6 +189,8 @@ class Engine:
             self._stopping = message
         elif isinstance(message, Answered):
             self._hear_answer(message)
+        elif isinstance(message, Found):
+            self._hear_found(message)
         else:
             self._hear_outcome(message)
 
@@ -202,15 +213,27 @@ class Engine:
         if not host.open or (host.step, host.attempt) != (outcome.step, outcome.attempt):
             return  # e.g. a late step that came to an end after all
         kind, ending = self._meaning(outcome)
-        data = {"ending": str(ending), "task": outcome.task}
+        data: dict[str, Any] = {"ending": str(ending), "task": outcome.task}
+        if outcome.found:
+            data["found"] = dict(outcome.found)
         self._must_record(Event(kind, outcome.because, outcome.host, outcome.step, outcome.attempt, data))
+
+    def _hear_found(self, found: Found) -> None:
+        """How a host was is in the journal before its drain changes anything."""
+        host = self.state.hosts[found.host]
+        if not host.open or (host.step, host.attempt) != (found.step, found.attempt):
+            return
+        data = {"found": dict(found.found)}
+        because = f"{found.step} looked at it before it began"
+        self._must_record(Event(Kind.FOUND, because, found.host, found.step, found.attempt, data))
+        self._carry_out(found.host, found.step, found.attempt, taken_up=False)
 
     def _meaning(self, outcome: Outcome) -> tuple[Kind, Ending]:
         """A step begins again without counting as a try only if a controller died with it; what dies under our eyes has failed."""
         ending = outcome.ending
         if ending is Ending.DONE:
             return Kind.DONE, ending
-        step = self.state.combo_of(outcome.host).step(outcome.step)
+        step = self._graph.step_of(outcome.host, outcome.step)
         if ending is Ending.INTERRUPTED and (step is None or step.once):
             return Kind.FAILED, Ending.UNKNOWN
         died_with_us = (outcome.host, outcome.attempt) in self._taken_up
@@ -276,3 +299,12 @@ class Engine:
         self._journal.release(self._lease, stop.exit_code, stop.because)
         self._steps.close()
         return True
+
+
+def _is_last(combo: Combo, host: HostState, step: Step) -> bool:
+    """Whether the host may be let go after it: the end of the chain, of what is made final after it, or of the way back."""
+    if step.of is None:
+        return combo.chain[-1].name == step.name
+    undone = combo.step(step.of)
+    reopens = undone is not None and undone.closes
+    return step.name.startswith(COMMIT) or (host.effects == [step.of] and not reopens)

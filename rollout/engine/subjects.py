@@ -1,6 +1,7 @@
 """A host as gates and drains are given it."""
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from rollout.model.graph import Graph
@@ -19,8 +20,15 @@ class Subjects:
         self._variables_of = variables_of
         self._connect = connect
 
-    def of(self, host: str, remembered: Mapping[str, Any], now: float, timeout: float = 60.0) -> Subject:
-        """The host, with what the asking gate remembers of it; an answer may take `timeout` seconds."""
+    def of(
+        self,
+        host: str,
+        remembered: Mapping[str, Any],
+        now: float,
+        timeout: float = 60.0,
+        found: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Subject:
+        """The host, with what the asking gate remembers of it, and what its steps found; an answer may take `timeout` seconds."""
         node = self._graph.nodes[host]
         variables = self._variables_of(host)
         return Subject(
@@ -33,4 +41,5 @@ class Subjects:
             remembered=remembered,
             now=now,
             timeout=timeout,
+            found=found,
         )

@@ -71,10 +71,19 @@ class HostState:
     back: str | None = None
     found: dict[str, dict[str, Any]] = field(default_factory=dict)
     remedied: dict[str, int] = field(default_factory=dict)
+    suspect: str | None = None
+    """The path that it waits for while `stuck`."""
+    lost: bool = False
+    """A step was under way when its path vanished: what that did is asked before it begins again."""
     asking: bool = False
     """A question is in flight: known to the asking controller alone, never written."""
     reserved: bool = False
     """The slot is kept free for it while it is asked; never written."""
+
+    @property
+    def all_found(self) -> dict[str, Any]:
+        """What its steps handed on, a later one's word over an earlier one's."""
+        return {key: value for found in self.found.values() for key, value in found.items()}
 
     def to_json(self) -> dict[str, Any]:
         """Without what is never written, and without what is at its default."""
@@ -94,7 +103,10 @@ _EMPTY: tuple[Any, ...] = (None, "", 0, False, {}, [])
 
 @dataclass(slots=True)
 class RunState:
-    """What is true of the run as a whole. `tripped` maps a combo (or "" for the whole run) to why its breaker tripped."""
+    """What is true of the run as a whole. `tripped` maps a combo (or "" for the whole run) to why its breaker tripped.
+
+    `suspected` maps a path (or our own machine) to why it is in doubt, `suspected_at` is when the last one came to be.
+    """
 
     seq: int = 0
     fence: int = 0
@@ -106,6 +118,8 @@ class RunState:
     rounds: list[str] = field(default_factory=list)
     tripped: dict[str, str] = field(default_factory=dict)
     at: float = 0.0
+    suspected: dict[str, str] = field(default_factory=dict)
+    suspected_at: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """A value for json.dumps."""

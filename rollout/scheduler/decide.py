@@ -149,6 +149,7 @@ def _next_time(state: State, now: float) -> float | None:
     later = bisect_right(state.timers, (now, "\U0010ffff"))
     stopping = state.run.aborted or state.run.paused
     for at, name in islice(state.timers, later, None):
-        if not stopping or state.hosts[name].slot:
+        host = state.hosts[name]
+        if not stopping or host.slot or (host.back is not None and not state.run.paused):
             return at
     return None

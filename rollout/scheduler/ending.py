@@ -57,7 +57,7 @@ def stalls(graph: Graph, state: State) -> list[str]:
 
 def _full(graph: Graph, state: State) -> list[str]:
     """Limits that held hosts fill."""
-    if not (len(state.ready) or len(state.waiting) or state.timers):
+    if not (len(state.ready) or len(state.waiting) or state.timers or state.idle):
         return []
     holders: dict[str, list[str]] = {}
     for host in state.hosts.values():

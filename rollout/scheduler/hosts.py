@@ -7,10 +7,10 @@ from rollout.model.graph import Combo, Graph
 from rollout.model.plan import NO_GUESTS, GateRule, Step
 from rollout.model.seams import Answer, Ending
 from rollout.model.state import HostState, State, Status
+from rollout.scheduler.back import is_uncertain, walk_back, walks_back
+from rollout.scheduler.known import Known, known
+from rollout.scheduler.questions import FRESH, ask
 from rollout.scheduler.stops import stopped
-
-FRESH = 300.0
-"""Seconds for which the answer of a gate before a step may be relied upon."""
 
 LONGEST_PAUSE = 3600.0
 """Seconds beyond which the pause between two tries does not grow, unless the plan's first one is longer."""
@@ -19,14 +19,21 @@ LONGEST_PAUSE = 3600.0
 def go_on(graph: Graph, state: State, name: str, now: float) -> Decision | None:
     """The host's next decision; None if it has to wait for something that is not its own."""
     host = state.hosts[name]
+    if walks_back(state, host):
+        return walk_back(graph, state, host, now)
     if host.ending is not None:
-        return _after_failure(graph, state, host, now)
+        return _after_failure(graph, host, now)
     if host.round is not None:
         return _ask_round(graph, host)
+    return _forwards(graph, state, host, now)
+
+
+def _forwards(graph: Graph, state: State, host: HostState, now: float) -> Decision | None:
     if host.status is Status.SOAKING:
         return _after_soak(graph, state, host)
+    name = host.name
     combo = state.combo_of(name)
-    asked = _ask(host, f"after {host.passed}", graph.gates_at.get(("after", host.passed or ""), ()))
+    asked = ask(host, f"after {host.passed}", graph.gates_at.get(("after", host.passed or ""), ()))
     if asked is not None:
         return asked
     step = combo.following(host.passed)
@@ -45,11 +52,11 @@ def _next_step(
     if takes and not host.reserved and state.slots.full(node.slots):
         return None
     if takes:
-        asked = _ask(host, REMEMBER, graph.remembering, reserves=True, stale=now - FRESH)
+        asked = ask(host, REMEMBER, graph.remembering, reserves=True, stale=now - FRESH)
         if asked is not None:
             return asked
     gates = _gates_before(graph, combo, step)
-    asked = _ask(host, f"before {step.name}", gates, reserves=takes, stale=now - FRESH)
+    asked = ask(host, f"before {step.name}", gates, reserves=takes, stale=now - FRESH)
     if asked is not None:
         return asked
     return Start(
@@ -75,27 +82,9 @@ def _because_start(host: HostState, step: Step, takes: bool) -> str:
     return f"{host.passed} is done; its slot is free" if takes else f"{host.passed} is done"
 
 
-def _ask(
-    host: HostState,
-    moment: str,
-    gates: tuple[GateRule, ...],
-    *,
-    reserves: bool = False,
-    stale: float = 0.0,
-) -> Ask | None:
-    """The first of the gates that has no answer, or only one from before `stale`."""
-    for gate in gates:
-        if (
-            host.answered.get(f"{moment}/{gate.name}", -1.0) < stale
-            or f"{moment}/{gate.name}" not in host.answered
-        ):
-            return Ask(host.name, gate, moment, reserves, f"{gate.name} is asked {moment}")
-    return None
-
-
 def _ask_round(graph: Graph, host: HostState) -> Ask | None:
     edge, what = (host.round or "").split(" ", 1)
-    return _ask(host, host.round or "", graph.gates_at[edge, what])
+    return ask(host, host.round or "", graph.gates_at[edge, what])
 
 
 def _healthy(graph: Graph, state: State, host: HostState, now: float) -> Decision:
@@ -104,20 +93,32 @@ def _healthy(graph: Graph, state: State, host: HostState, now: float) -> Decisio
     A host that had come this far before has regressed since: a person let it try again, and it has to prove its health anew.
     """
     if host.step is None and ("after", host.passed) not in graph.gates_at:
-        asked = _ask(host, SOAK, last_gates(graph, state.combo_of(host.name)))
+        asked = ask(host, SOAK, last_gates(graph, state.combo_of(host.name)))
         if asked is not None:
             return asked
     soak = state.wave_of(host.name).soak
     if soak <= 0:
-        return Record(Event(Kind.VERIFIED, "every step is done and every gate has passed", host.name))
+        return _commit_or_verify(state, host, "every step is done and every gate has passed")
     because = f"healthy on the target; its health has to hold for {soak:g} s"
     return Record(Event(Kind.SOAKING, because, host.name, data={"until": now + soak}))
 
 
 def _after_soak(graph: Graph, state: State, host: HostState) -> Decision:
     """The gates of the last step that has any are asked again: a soak without a look is a mere sleep."""
-    asked = _ask(host, SOAK, last_gates(graph, state.combo_of(host.name)))
-    return asked or Record(Event(Kind.VERIFIED, "its health has held for the whole soak", host.name))
+    asked = ask(host, SOAK, last_gates(graph, state.combo_of(host.name)))
+    return asked or _commit_or_verify(state, host, "its health has held for the whole soak")
+
+
+def _commit_or_verify(state: State, host: HostState, because: str) -> Decision:
+    """What was kept for a way back, a snapshot say, is let go once health is proven."""
+    combo = state.combo_of(host.name)
+    for name in host.effects:
+        step = combo.step(name)
+        if step is not None and step.commit is not None:
+            return Start(
+                host.name, step.commit.name, host.attempt + 1, (), f"{because}: {name} is made final"
+            )
+    return Record(Event(Kind.VERIFIED, because, host.name))
 
 
 def last_gates(graph: Graph, combo: Combo) -> tuple[GateRule, ...]:
@@ -129,21 +130,39 @@ def last_gates(graph: Graph, combo: Combo) -> tuple[GateRule, ...]:
     return ()
 
 
-def _after_failure(graph: Graph, state: State, host: HostState, now: float) -> Record:
+def _after_failure(graph: Graph, host: HostState, now: float) -> Decision:
     if host.ending in {Answer.FAIL, Answer.ERROR, Answer.INCONCLUSIVE}:
         return _after_gate(graph, host, now)
-    step = state.combo_of(host.name).step(host.step or "")
+    step = graph.step_of(host.name, host.step or "")
     name = host.step
-    if host.ending == Ending.UNKNOWN or (host.ending == Ending.LATE and step is not None and step.once):
+    if is_uncertain(host, step):
         return _hold(host, f"what {name} did cannot be known: {host.because}", uncertain=True)
+    answer = known(graph, host, step)
+    if answer is not None:
+        return _after_known(host, answer, now)
     if step is None or step.once or host.ending == Ending.REFUSED or host.tries > step.retries:
         times = f" ({host.tries} times)" if host.tries > 1 else ""
         return _hold(host, f"{name} {_word(host.ending)}{times}: {host.because}")
     pause = min(step.backoff * 2 ** (host.tries - 1), max(step.backoff, LONGEST_PAUSE))
     because = f"{name} {_word(host.ending)}: {host.because}; tried again in {pause:g} s (try {host.tries + 1} of {step.retries + 1})"
+    return _try_again(host, because, now + pause)
+
+
+def _try_again(host: HostState, because: str, not_before: float) -> Record:
     return Record(
-        Event(Kind.RETRYING, because, host.name, host.step, host.attempt, {"not_before": now + pause})
+        Event(Kind.RETRYING, because, host.name, host.step, host.attempt, {"not_before": not_before})
     )
+
+
+def _after_known(host: HostState, answer: Known, now: float) -> Decision:
+    said = f"{host.step} {_word(host.ending)} with the known error {answer.risk.name}: {host.because}"
+    if answer.then == "hold":
+        return _hold(host, f"{said}; {answer.because}")
+    if answer.then == "retry":
+        pause = answer.risk.backoff
+        return _try_again(host, f"{said}; tried again in {pause:g} s, {answer.because}", now + pause)
+    remedy = answer.risk.remedy
+    return Start(host.name, remedy.name if remedy else "", host.attempt + 1, (), f"{said}; {answer.because}")
 
 
 def _after_gate(graph: Graph, host: HostState, now: float) -> Record:

@@ -10,7 +10,7 @@ from rollout.model.graph import Graph
 from rollout.model.plan import NO_GUESTS, Amount, Edge, Failures, GateRule, Limits, Moment, Soak, Step
 from rollout.model.seams import Answer, Ending
 from rollout.model.state import Status
-from rollout.scheduler.hosts import FRESH
+from rollout.scheduler.questions import FRESH
 from tests.fleet import CHAIN, a_combo, a_graph, a_plan
 from tests.scheduler.given import Given
 

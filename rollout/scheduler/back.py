@@ -1,0 +1,64 @@
+"""How a host walks back: what its steps left open is undone, the last first."""
+
+from rollout.model.decision import Decision, Record, Start
+from rollout.model.event import Event, Kind
+from rollout.model.graph import Combo, Graph
+from rollout.model.ledger import endangered
+from rollout.model.plan import ROLLBACK, GateRule, Step
+from rollout.model.seams import Ending
+from rollout.model.state import HostState, State
+from rollout.scheduler.questions import FRESH, ask
+
+
+def walks_back(state: State, host: HostState) -> bool:
+    """Whether the next thing to do with the host is to undo something.
+
+    The failure of a step that is to be undone anyway is no obstacle; one whose outcome is not known is, and so is that of an undo.
+    """
+    if host.back is None:
+        return False
+    step = state.graph.step_of(host.name, host.step or "")
+    own = step is not None and step.of is not None
+    return host.ending is None or not (own or is_uncertain(host, step))
+
+
+def is_uncertain(host: HostState, step: Step | None) -> bool:
+    """Whether what the last step did is not known."""
+    late = host.ending == Ending.LATE and step is not None and step.once
+    return host.ending == Ending.UNKNOWN or late
+
+
+def walk_back(graph: Graph, state: State, host: HostState, now: float) -> Decision | None:
+    """The next undo; None while it has to wait."""
+    combo = state.combo_of(host.name)
+    if not host.effects:
+        asked = ask(host, f"after {ROLLBACK}", graph.gates_at.get(("after", ROLLBACK), ()))
+        because = f"everything that was open on it is undone: {host.back}"
+        return asked or Record(Event(Kind.ROLLED_BACK, because, host.name))
+    step = combo.step(host.effects[-1])
+    side = _way_back(state, host, step) if step is not None else None
+    if side is None:
+        because = f"{host.effects[-1]} is open on it, and nothing undoes it any more; see to it by hand"
+        return Record(Event(Kind.HELD, because, host.name, host.step, host.attempt, {"uncertain": False}))
+    takes = combo.holds_slot(side.name) and not host.slot
+    if not host.slot and state.run.paused:
+        return Record(Event(Kind.YIELDED, "nothing may begin now", host.name)) if host.reserved else None
+    if takes and not host.reserved and state.slots.full(graph.nodes[host.name].slots):
+        return None
+    asked = ask(host, f"before {side.name}", _gates(graph, combo, side), reserves=takes, stale=now - FRESH)
+    if asked is not None:
+        return asked
+    slots = graph.nodes[host.name].slots if takes else ()
+    return Start(host.name, side.name, host.attempt + 1, slots, f"{side.of} is taken back: {host.back}")
+
+
+def _way_back(state: State, host: HostState, step: Step) -> Step | None:
+    """A snapshot since which nothing has changed is dropped: restoring it would be a danger without a use."""
+    return step.commit if step.commit is not None and not endangered(state, host) else step.undo
+
+
+def _gates(graph: Graph, combo: Combo, side: Step) -> tuple[GateRule, ...]:
+    """Nothing is undone under guests that could not be done under them."""
+    if graph.no_guests is None or combo.guests_ignored is not None or not side.endangers_guests:
+        return ()
+    return (graph.no_guests,)
