@@ -10,6 +10,7 @@ from rollout.model.ledger import close, close_effect, endangered, open_effects
 from rollout.model.plan import COMMIT, REMEDY
 from rollout.model.seams import Answer, Ending
 from rollout.model.state import OUT, HostState, State, Status
+from rollout.model.suspicion import forget, restore, strand, suspect
 
 REMEMBER = "remember"
 """The moment at which a gate sees a host before its first disruptive step."""
@@ -92,10 +93,11 @@ def _paused(state: State, event: Event) -> tuple[str, ...]:
 def _continued(state: State, _: Event) -> tuple[str, ...]:
     """A person went on: what could not be found out is asked anew."""
     state.run.paused, state.run.paused_by = None, ""
+    forget(state.run)
     touched = tuple(state.stuck)
     for name in touched:
         with state.changing(name) as host:
-            host.stuck, host.ending, host.gate_tries = False, None, {}
+            host.stuck, host.suspect, host.ending, host.gate_tries = False, None, None, {}
     return touched
 
 
@@ -142,7 +144,7 @@ def _intended(state: State, host: HostState, event: Event) -> None:
 
 
 def _done(state: State, host: HostState, event: Event) -> None:
-    host.open, host.tries = False, 0
+    host.open, host.tries, host.lost = False, 0, False
     step = state.graph.step_of(host.name, event.step or "")
     if step is not None and step.of is not None:
         close_effect(state, host, step)
@@ -156,7 +158,7 @@ def _done(state: State, host: HostState, event: Event) -> None:
 
 def _failed(_state: State, host: HostState, event: Event) -> None:
     host.open, host.ending, host.because = False, str(event.data["ending"]), event.because
-    host.tries += 1
+    host.tries, host.lost = host.tries + 1, False
     host.answered = {key: at for key, at in host.answered.items() if not key.startswith("before ")}
 
 
@@ -282,7 +284,7 @@ def _back_to_work(host: HostState, event: Event) -> None:
     """A host for which no step was ever begun waits for its wave, as before."""
     _enter(host, Status.RUNNING if host.attempt else Status.WAITING, event)
     host.ending, host.not_before, host.tries, host.uncertain = None, 0.0, 0, False
-    host.answered, host.gate_tries, host.stuck = {}, {}, False
+    host.answered, host.gate_tries, host.stuck, host.lost = {}, {}, False, False
 
 
 def _rollback(_state: State, host: HostState, event: Event) -> None:
@@ -324,6 +326,8 @@ _RUN: dict[Kind, Callable[[State, Event], tuple[str, ...]]] = {
     Kind.PAUSED: _paused,
     Kind.CONTINUED: _continued,
     Kind.ABORTED: _aborted,
+    Kind.SUSPECTED: suspect,
+    Kind.RESTORED: restore,
     Kind.ENDED: _ended,
 }
 
@@ -338,6 +342,7 @@ _HOST: dict[Kind, Callable[[State, HostState, Event], None]] = {
     Kind.YIELDED: _yielded,
     Kind.ASK_AGAIN: _ask_again,
     Kind.STUCK: _stuck,
+    Kind.STRANDED: strand,
     Kind.SOAKING: _soaking,
     Kind.VERIFIED: _verified,
     Kind.HELD: _held,

@@ -27,6 +27,10 @@ class Ending(StrEnum):
     """As INTERRUPTED, and the host's guard keeps what the step did: begun again it goes on, and nothing happens twice."""
     UNKNOWN = "unknown"
     """Our process died, and what it did cannot be known."""
+    LOST = "lost"
+    """As UNKNOWN, because the host could not be reached to be asked: perhaps another time."""
+    CONTROLLER = "controller"
+    """Our own machine could not carry it out (a full disk, no more processes ...): the host is not to blame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class Order:
     taken_up: bool = False
     variables: Mapping[str, Any] = field(default_factory=dict)
     """Extra variables for the playbook, e.g. `rollout_target`: the combo's `to`. Never a secret."""
+    lost: bool = False
+    """An earlier attempt vanished with the path to the host: it begins only when that did nothing, or goes on where that was."""
 
     @property
     def mark(self) -> str:

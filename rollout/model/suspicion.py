@@ -1,0 +1,52 @@
+"""What hosts share is in doubt: the way to them, or our own machine. Meanwhile none of them is blamed, and nothing begins."""
+
+from rollout.model.event import Event
+from rollout.model.state import HostState, RunState, State
+
+THIS_MACHINE = "this machine"
+"""The name under which the controller's own machine is in doubt, beside the names of paths."""
+
+BY_PATH, BY_CONTROLLER = "path", "controller"
+"""Values of `RunState.paused_by`."""
+
+
+def suspect(state: State, event: Event) -> tuple[str, ...]:
+    """A pause of a person, or for a gate, stays what it is."""
+    state.run.suspected[event.data["path"]] = event.because
+    state.run.suspected_at = event.at
+    _pause(state.run)
+    return ()
+
+
+def restore(state: State, event: Event) -> tuple[str, ...]:
+    """The hosts that waited for it go on."""
+    path = event.data["path"]
+    state.run.suspected.pop(path, None)
+    _pause(state.run)
+    touched = tuple(name for name in state.stuck if state.hosts[name].suspect == path)
+    for name in touched:
+        with state.changing(name) as host:
+            host.stuck, host.suspect = False, None
+    return touched
+
+
+def forget(run: RunState) -> None:
+    """A person goes on: whatever is still in doubt will be found out again."""
+    run.suspected.clear()
+    _pause(run)
+
+
+def strand(_state: State, host: HostState, event: Event) -> None:
+    """The host waits, and what happened to it counts for nothing. What its step did, if one was under way, is asked before it begins again."""
+    host.lost = host.lost or host.open
+    host.open, host.asking, host.reserved = False, False, False
+    host.stuck, host.suspect, host.because = True, event.data["path"], event.because
+    host.answered = {key: at for key, at in host.answered.items() if not key.startswith("before ")}
+
+
+def _pause(run: RunState) -> None:
+    if run.paused_by not in {"", BY_PATH, BY_CONTROLLER}:
+        return
+    run.paused = "; ".join(run.suspected.values()) or None
+    ours = BY_CONTROLLER if THIS_MACHINE in run.suspected else BY_PATH
+    run.paused_by = ours if run.suspected else ""
