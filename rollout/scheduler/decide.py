@@ -141,7 +141,7 @@ def _rest(graph: Graph, state: State, now: float) -> Decision:
     until = _next_time(state, now)
     if state.open or state.asking or until is not None:
         return Wait(until, f"{len(state.open)} steps and {len(state.asking)} gate questions in flight")
-    return ending(graph, state)
+    return ending(graph, state, now)
 
 
 def _next_time(state: State, now: float) -> float | None:

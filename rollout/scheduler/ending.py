@@ -3,13 +3,18 @@
 from collections import Counter
 
 from rollout.errors import DONE, HALTED, HELD_WITHIN_BUDGET, NotNow
-from rollout.model.decision import Stop
+from rollout.model.decision import Stop, Wait
 from rollout.model.graph import Graph
 from rollout.model.state import State, Status
+from rollout.model.suspicion import BY_CONTROLLER, BY_PATH
+from rollout.scheduler.paths import said, wait_for_path
 from rollout.scheduler.waves import unmet
 
+STANDSTILLS = frozenset({"gate", BY_PATH, BY_CONTROLLER})
+"""Pauses that nobody asked for: what causes them is to be mended."""
 
-def ending(graph: Graph, state: State) -> Stop:
+
+def ending(graph: Graph, state: State, now: float) -> Stop | Wait:
     """How the controller ends, with the exit code of design section 10."""
     totals: Counter[Status] = Counter()
     for counts in state.statuses.values():
@@ -22,8 +27,8 @@ def ending(graph: Graph, state: State) -> Stop:
     if not (unfinished or state.stuck or _to_be_answered(state)):
         return Stop(HELD_WITHIN_BUDGET if held else DONE, f"finished: {tally}")
     if state.run.paused:
-        code = HALTED if state.stuck or state.run.paused_by == "gate" else NotNow.exit_code
-        return Stop(code, f"paused: {state.run.paused} ({tally})")
+        code = HALTED if state.stuck or state.run.paused_by in STANDSTILLS else NotNow.exit_code
+        return wait_for_path(state, now) or Stop(code, f"paused: {said(state)} ({tally})")
     return Stop(HALTED, f"halted: {'; '.join(stalls(graph, state))} ({tally})")
 
 

@@ -41,7 +41,7 @@ def _waiting(graph: Graph, state: State, at: HostState) -> str:
     wave = state.wave_of(at.name)
     why = stopped(state, wave.combo)
     if at.stuck:
-        return f"a gate could not find out: {at.because}"
+        return _stuck(at)
     if at.asking:
         return "a gate is asked about it"
     if why:
@@ -57,7 +57,7 @@ def _running(graph: Graph, state: State, at: HostState) -> str:
     if at.open:
         return f"{at.step} is running (attempt {at.attempt}), because {at.because}"
     if at.stuck:
-        return f"a gate could not find out: {at.because}"
+        return _stuck(at)
     if at.not_before:
         return f"{at.because} (not before {_time(at.not_before)})"
     step = state.combo_of(at.name).following(at.passed)
@@ -67,6 +67,12 @@ def _running(graph: Graph, state: State, at: HostState) -> str:
     if at.asking or step is None:
         return f"{at.passed} is done; its gates are asked"
     return f"{at.passed or 'nothing'} is done; {step.name} is next"
+
+
+def _stuck(at: HostState) -> str:
+    if at.suspect:
+        return f"it is not counted, and waits until this is mended: {at.because}"
+    return f"a gate could not find out: {at.because}"
 
 
 def _turn(graph: Graph, state: State, at: HostState) -> str:
