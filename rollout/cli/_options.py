@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -37,3 +38,35 @@ log = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Append each event to this file, as JSON lines.",
 )
+
+
+ALWAYS = "always"
+
+
+def _patience(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
+    """Seconds; a bare --wait is for ever."""
+    if value is None or value == ALWAYS:
+        return None if value is None else math.inf
+    from rollout.plan.scalars import duration
+
+    try:
+        return duration(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+wait = click.option(
+    "--wait",
+    callback=_patience,
+    metavar="[=DURATION]",
+    help="While another controller holds the run, wait for it (for so long), and take over.",
+)
+
+
+class Waiting(click.Command):
+    """A command with `wait`. Its value comes after `=` only: in `--wait plan.yml` the word is the plan."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        words = [f"--wait={ALWAYS}" if word == "--wait" else word for word in args[:end]]
+        return super().parse_args(ctx, [*words, *args[end:]])

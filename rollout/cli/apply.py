@@ -9,6 +9,7 @@ import click
 from rollout import journal as journals
 from rollout.cli import _carrying, _compiling, _options, _runs
 from rollout.cli._compiling import Source
+from rollout.cli._waiting import Turn
 from rollout.errors import ApprovalMissing, PlanStale, UsageError
 from rollout.journal import Journal, RunRow
 from rollout.model.event import Event, Kind
@@ -19,7 +20,7 @@ from rollout.report.saved import Compiled
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-@click.command()
+@click.command(cls=_options.Waiting)
 @click.argument("plan", metavar="PLAN|SAVED", type=click.Path(path_type=Path))
 @click.option(
     "--dry-run", is_flag=True, help="Plan, gates before the run and the precheck step; changes nothing."
@@ -31,6 +32,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 @_options.as_json
 @_options.verbose
 @_options.log
+@_options.wait
 def command(
     *,
     plan: Path,
@@ -42,6 +44,7 @@ def command(
     as_json: bool,
     verbose: bool,
     log: Path | None,
+    wait: float | None,
 ) -> int:
     """Carry out a plan, or carry on with the run of it.
 
@@ -61,14 +64,15 @@ def command(
     with journals.open(path) as book:
         row = _runs.newest(book, read.name, run)
         if row is not None and not _runs.is_finished(book, row):
-            if not new_run:
-                return _carry_on(book, path, row, source, read, view)
-            _carrying.refuse_if_held(row)
-        elif row is not None and row.id == run:
+            turn = Turn(book, row.id, wait, as_json, even_if_ended=new_run)
+            if new_run:
+                return turn.take(lambda row: _begin(book, path, row, source, read, view, yes=yes, run=run))
+            return turn.take(lambda row: _carry_on(book, path, row, source, view, waited=turn.waited))
+        if row is not None and row.id == run:
             raise UsageError(
                 f"run {run} is over: {row.ended.because if row.ended else 'it was aborted'}; take another name"
             )
-        return _begin(book, path, row if new_run else None, source, read, view, yes=yes, run=run)
+        return _begin(book, path, None, source, read, view, yes=yes, run=run)
 
 
 def _dry_run(source: Source, plan: Plan) -> int:
@@ -82,14 +86,17 @@ def _dry_run(source: Source, plan: Plan) -> int:
     return dry.ask(now.graph, inventory, source.plan_file)
 
 
-def _carry_on(book: Journal, path: str, row: RunRow, source: Source, plan: Plan, view: _carrying.View) -> int:
+def _carry_on(
+    book: Journal, path: str, row: RunRow, source: Source, view: _carrying.View, *, waited: bool
+) -> int:
+    """`waited`: for so long that the plan may have changed, and it was said who carries the run on."""
     if source.saved is not None and source.saved.graph.digest != row.digest:
         raise PlanStale(
             f"run {row.id} of this plan is not finished, and it was begun from another compilation (digest {row.digest[:12]}): "
             "carry it on with `rollout resume`, or give it up with --new-run"
         )
-    _carrying.refuse_if_held(row)
-    if not view.as_json:
+    plan = _compiling.read_plan(source.plan_file)
+    if not (view.as_json or waited):
         click.echo(f"run {row.id} is not finished: carrying it on")
     return _carrying.carry_on(book, path, row, plan, view, lift=False)
 

@@ -5,12 +5,13 @@ from pathlib import Path
 import click
 
 from rollout.cli import _carrying, _compiling, _options, _runs
+from rollout.cli._waiting import Turn
 from rollout.errors import JournalError, UsageError
 from rollout.journal import Journal, RunRow
 from rollout.model.plan import Plan
 
 
-@click.command()
+@click.command(cls=_options.Waiting)
 @click.argument("plan", type=click.Path(path_type=Path), required=False)
 @_options.journal
 @_options.run
@@ -22,6 +23,7 @@ from rollout.model.plan import Plan
     is_flag=True,
     help="The controller that held the run cannot be seen from here, and I know that it is dead.",
 )
+@_options.wait
 def command(
     *,
     plan: Path | None,
@@ -31,6 +33,7 @@ def command(
     verbose: bool,
     log: Path | None,
     take_over: bool,
+    wait: float | None,
 ) -> int:
     """Carry on with the newest run.
 
@@ -41,18 +44,35 @@ def command(
     with _runs.existing(path) as book:
         read = _compiling.read_plan(source.plan_file) if source else None
         row = _found(book, read, run)
-        refused = _runs.aborted(book, row.id)
-        if refused and _runs.is_finished(book, row):
-            raise UsageError(
-                f"run {row.id} was aborted: {refused}; `rollout apply {row.plan_file}` begins a new one"
-            )
-        if row.ended is not None and _runs.is_finished(book, row):
-            click.echo(f"run {row.id} is over: {row.ended.because}", err=as_json)
-            return row.ended.exit_code
-        _carrying.refuse_if_held(row, take_over=take_over)
+        turn = Turn(book, row.id, wait, as_json, take_over)
         view = _carrying.View(as_json, verbose, log)
-        used = read or _compiling.read_plan(Path(row.plan_file))
-        return _carrying.carry_on(book, path, row, used, view, lift=True, take_over=take_over)
+        paused = _runs.paused(book, row.id)
+
+        def carry_on(row: RunRow) -> int:
+            if (code := _over(book, row, as_json=as_json)) is not None:
+                return code
+            used = read if read and not turn.waited else _compiling.read_plan(Path(row.plan_file))
+            asked = paused == _runs.paused(
+                book, row.id
+            )  # a pause that came while we waited is not ours to lift
+            return _carrying.carry_on(book, path, row, used, view, lift=asked, take_over=take_over)
+
+        return turn.take(carry_on)
+
+
+def _over(book: Journal, row: RunRow, *, as_json: bool) -> int | None:
+    """The exit code of a run that is over; None when there is something to carry on with. Raises UsageError for an aborted one."""
+    if not _runs.is_finished(book, row):
+        return None
+    refused = _runs.aborted(book, row.id)
+    if refused:
+        raise UsageError(
+            f"run {row.id} was aborted: {refused}; `rollout apply {row.plan_file}` begins a new one"
+        )
+    if row.ended is None:
+        return None
+    click.echo(f"run {row.id} is over: {row.ended.because}", err=as_json)
+    return row.ended.exit_code
 
 
 def _found(book: Journal, plan: Plan | None, run: str | None) -> RunRow:
