@@ -19,6 +19,8 @@ class Ending(StrEnum):
     """Past its time-out. A `once` step may still be running on the host."""
     REFUSED = "refused"
     """A security stop, such as a changed host key: never retried."""
+    MISFIT = "misfit"
+    """It failed for a reason that another try changes nothing about, such as a missing password for sudo: never retried."""
     NEVER_BEGAN = "never-began"
     """Taken up, and known never to have reached the host."""
     INTERRUPTED = "interrupted"

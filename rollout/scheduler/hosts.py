@@ -142,7 +142,12 @@ def _after_failure(graph: Graph, host: HostState, now: float) -> Decision:
     answer = known(graph, host, step)
     if answer is not None:
         return _after_known(host, answer, now)
-    if step is None or step.once or host.ending == Ending.REFUSED or host.tries > step.retries:
+    if (
+        step is None
+        or step.once
+        or host.ending in {Ending.REFUSED, Ending.MISFIT}
+        or host.tries > step.retries
+    ):
         times = f" ({host.tries} times)" if host.tries > 1 else ""
         return _hold(host, f"{name} {_word(host.ending)}{times}: {host.because}")
     pause = min(step.backoff * 2 ** (host.tries - 1), max(step.backoff, LONGEST_PAUSE))
@@ -190,5 +195,6 @@ def _word(ending: str | None) -> str:
         Ending.LATE: "took longer than its time-out",
         Ending.UNREACHABLE: "lost the host",
         Ending.REFUSED: "was refused",
+        Ending.MISFIT: "failed, and another try would change nothing",
         Ending.INTERRUPTED: "was cut short",
     }.get(Ending(ending or "failed"), "failed")

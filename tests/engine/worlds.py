@@ -18,7 +18,7 @@ from rollout.model.state import State, Status
 from tests.fleet import CHAIN, a_combo, a_graph, a_plan
 
 COMBOS = ("a", "b", "c")
-ENDINGS = (Ending.FAILED, Ending.UNREACHABLE, Ending.LATE, Ending.UNKNOWN, Ending.REFUSED)
+ENDINGS = (Ending.FAILED, Ending.UNREACHABLE, Ending.LATE, Ending.UNKNOWN, Ending.REFUSED, Ending.MISFIT)
 MOMENTS: tuple[tuple[Edge, str], ...] = (
     ("after", "verify"),
     ("before", "upgrade"),

@@ -20,7 +20,15 @@ def canary_lost() -> Given:
 
 @pytest.mark.parametrize(
     "ending",
-    [Ending.FAILED, Ending.UNREACHABLE, Ending.LATE, Ending.UNKNOWN, Ending.REFUSED, Ending.INTERRUPTED],
+    [
+        Ending.FAILED,
+        Ending.UNREACHABLE,
+        Ending.LATE,
+        Ending.UNKNOWN,
+        Ending.REFUSED,
+        Ending.MISFIT,
+        Ending.INTERRUPTED,
+    ],
 )
 def test_whatever_becomes_of_a_canary_but_success_stops_its_combo_and_no_other(ending: Ending) -> None:
     given = Given(a_graph({"a": 4, "b": 2})).opened("a/1", "b/1").did("a1", "precheck", "upgrade")
@@ -139,6 +147,7 @@ def test_a_once_step_is_never_tried_again(ending: Ending) -> None:
         ("reboot", Ending.UNKNOWN, True, "what reboot did cannot be known: no disk"),
         ("reboot", Ending.INTERRUPTED, False, "reboot was cut short: no disk"),
         ("precheck", Ending.REFUSED, False, "precheck was refused: no disk"),
+        ("precheck", Ending.MISFIT, False, "precheck failed, and another try would change nothing: no disk"),
     ],
 )
 def test_what_is_held_says_why_and_whether_it_is_in_doubt(
@@ -153,9 +162,10 @@ def test_what_is_held_says_why_and_whether_it_is_in_doubt(
     assert given.host("a1").slot is (step != "precheck")
 
 
-def test_a_refused_host_is_never_tried_again() -> None:
+@pytest.mark.parametrize("ending", [Ending.REFUSED, Ending.MISFIT])
+def test_what_another_try_cannot_change_is_not_tried_again(ending: Ending) -> None:
     given = Given(a_graph({"a": 1})).opened("a/1").did("a1", "precheck", "upgrade", "reboot")
-    assert given.failed("a1", "verify", Ending.REFUSED).decides() == ["write host-held a1"]
+    assert given.failed("a1", "verify", ending).decides() == ["write host-held a1"]
 
 
 @pytest.mark.parametrize(("step", "counts"), [("precheck", False), ("verify", True)])
