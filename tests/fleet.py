@@ -1,6 +1,6 @@
 """Builders of plans, fleets and graphs for tests: say what matters, the rest is filled in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from rollout.journal import Journal, Owner
 from rollout.model.fleet import Fleet, Host
 from rollout.model.graph import Graph
 from rollout.model.plan import After, Amount, ComboRule, Failures, GateRule, Limits, Plan, Soak, Step
-from rollout.model.seams import Connection
+from rollout.model.seams import Connection, Gate
 
 CHAIN = (
     Step("precheck", playbook="precheck.yml", expect=10, timeout=100),
@@ -98,21 +98,25 @@ def an_engine(
     inbox: VirtualInbox,
     *,
     run: str = "run",
+    owner: Owner | None = None,
+    steps: Steps | None = None,
+    gate: Callable[[World], Gate] = RehearsedGate,
+    poll: float | None = None,
 ) -> Engine:
     """A controller over an imagined world, in virtual time, on a run that the journal has.
 
-    Its owner is no living process: the next one takes over from it, as after a kill.
+    Its owner is no living process: the next one takes over from it, as after a kill. `steps`: instead of those of the world.
     """
-    gates = {gate.name: RehearsedGate(world) for gate in graph.gates}
+    gates = {rule.name: gate(world) for rule in graph.gates}
     return Engine(
         journal,
-        journal.claim(run, an_owner()),
+        journal.claim(run, owner or an_owner()),
         graph,
-        Steps(Rehearsal(world), {}),
+        steps or Steps(Rehearsal(world), {}),
         InlineAsker(gates),
         Subjects(graph, lambda _host: {}, _no_connection),
         inbox,
-        poll=None,
+        poll=poll,
     )
 
 

@@ -150,7 +150,7 @@ class Engine:
         order = Order(self._lease.run, name, step, attempt, self._lease.fence, taken_up, variables)
         now = self._now()
         looked = step_name in host.found
-        subject = partial(self._subjects.of, name, {}, now, found=host.all_found)
+        subject = partial(self._subjects.of, name, {}, now, step.timeout, found=host.all_found)
         self._steps.run(order, subject, self._inbox.post, looked=looked)
 
     def _ask(self, ask: Ask) -> None:

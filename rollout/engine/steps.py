@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,12 +12,24 @@ from rollout.model.seams import Drain, Ending, Executor, Order, Outcome, Subject
 PostMessage = Callable[[Message, float], None]
 
 
+SPARE = 30.0
+"""Seconds past its step's time-out that a drain has for a last word of its own."""
+
+TIMEOUTS, HOUR = 8, 3600.0
+"""An executor judges lateness by itself. With all that it waits for and asks (an older unit, the host before and after) it needs
+up to six time-outs and a quarter of an hour: one that is silent for so much longer has lost the order."""
+
+
 class Steps:
-    """Sends each order where it belongs. `run` never blocks and posts exactly one outcome, or how the host was found before."""
+    """Sends each order where it belongs. `run` never blocks and posts an outcome, or how the host was found before.
+
+    Whatever never reports is late. So a second outcome may come, of which only the first counts; in a rehearsal nothing is lost.
+    """
 
     def __init__(self, executor: Executor, drains: Mapping[str, Drain]) -> None:
         self._executor = executor
         self._drains = drains
+        self._draining: set[str] = set()
 
     def run(
         self, order: Order, subject: Callable[[], Subject], post: PostMessage, *, looked: bool = False
@@ -26,23 +39,51 @@ class Steps:
         A drain that finds something worth remembering posts `Found` and does nothing yet: once that is in the journal it is
         to be run again, with `looked`.
         """
-        kind = order.step.drain or order.step.reopen
-        if kind is None or self._executor.kind == "rehearsal":
+        if self._executor.kind == "rehearsal":
             self._executor.run(order, lambda outcome, after=0.0: post(outcome, after))
             return
-        drain = self._drains[kind]
-        threading.Thread(
-            target=lambda: post(self._drained(drain, order, subject, looked=looked), 0.0),
-            name=f"drain-{order.host}",
-            daemon=True,
-        ).start()
+        kind = order.step.drain or order.step.reopen
+        drain = self._drains[kind] if kind else None
+        silence = TIMEOUTS * order.step.timeout + HOUR
+        if drain is not None and not drain.needs_playbook:
+            silence = order.step.timeout + SPARE
+        post(_outcome(order, Ending.LATE, f"nothing was heard of it for {silence:g} s"), silence)
+        if drain is None:
+            self._executor.run(order, lambda outcome, after=0.0: post(outcome, after))
+        elif order.host in self._draining:
+            because = f"the drain of an earlier try hangs, and may still act on {order.host}: end this controller, then `rollout resume`"
+            post(_outcome(order, Ending.FAILED, because), 0.0)
+        else:
+            self._drain_aside(drain, order, subject, post, looked=looked, until=time.monotonic() + silence)
+
+    def _drain_aside(
+        self,
+        drain: Drain,
+        order: Order,
+        subject: Callable[[], Subject],
+        post: PostMessage,
+        *,
+        looked: bool,
+        until: float,
+    ) -> None:
+        """In a thread of its own. One that hangs cannot be ended; its host gets no second one beside it."""
+
+        def work() -> None:
+            message = self._drained(drain, order, subject, looked=looked, until=until)
+            self._draining.discard(order.host)
+            post(message, 0.0)
+
+        self._draining.add(order.host)
+        threading.Thread(target=work, name=f"drain-{order.host}", daemon=True).start()
 
     def _drained(
-        self, drain: Drain, order: Order, subject: Callable[[], Subject], *, looked: bool
+        self, drain: Drain, order: Order, subject: Callable[[], Subject], *, looked: bool, until: float
     ) -> Outcome | Found:
         handed_on: dict[str, Any] = {}
 
         def run_playbook() -> Outcome:
+            if time.monotonic() >= until:
+                return _outcome(order, Ending.LATE, "it was given up before its playbook began")
             answers: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
             self._executor.run(order, lambda outcome, after=0.0: answers.put(outcome))  # noqa: ARG005  the seam's shape
             outcome = answers.get()
@@ -61,9 +102,13 @@ class Steps:
                 if outcome is not None and outcome.ending is not Ending.DONE:
                     return outcome
         except Exception as error:  # noqa: BLE001  a drain of another package may raise anything
-            return Outcome(order.host, name, attempt, Ending.FAILED, f"{type(error).__name__}: {error}")
+            return _outcome(order, Ending.FAILED, f"{type(error).__name__}: {error}")
         return Outcome(order.host, name, attempt, Ending.DONE, found=handed_on)
 
     def close(self) -> None:
         """Stop following what runs."""
         self._executor.close()
+
+
+def _outcome(order: Order, ending: Ending, because: str) -> Outcome:
+    return Outcome(order.host, order.step.name, order.attempt, ending, because)
