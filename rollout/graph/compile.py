@@ -56,6 +56,7 @@ def compile_graph(plan: Plan, fleet: Fleet, parts: Mapping[str, str]) -> Graph:
         tolerated_combo=plan.failures.combo,
         tolerated_run=len(nodes) if plan.failures.run is None else plan.failures.run,
         untouched=(*matched.untouched, *unreached),
+        risks=plan.risks,
         notes=(*plan.defaults, *_notes(plan, matched)),
     )
 

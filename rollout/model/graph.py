@@ -1,6 +1,6 @@
 """The compiled plan: which host is in which wave, what each wave waits for, which gates are asked when."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -65,6 +65,20 @@ class Combo:
         names = [step.name for step in self.chain]
         index = names.index(passed) + 1
         return self.chain[index] if index < len(names) else None
+
+    def irreversible(self, steps: Iterable[Step], kept: Container[str] | None = None) -> str | None:
+        """The first `once` step among those that nothing takes back: it has no undo, and no snapshot was kept before it.
+
+        `kept`: the steps whose effect is still open; None: all that can be.
+        """
+        snapshot = False
+        for step in steps:
+            is_kept = step.undo is not None and (kept is None or step.name in kept)
+            if step.commit is not None and is_kept:
+                snapshot = True
+            if step.once and not is_kept and not snapshot:
+                return step.name
+        return None
 
     def holds_slot(self, step: str) -> bool:
         """Whether a host is disrupted in that step: it, or one before it, needs a slot. An undo needs what its step needed."""

@@ -21,6 +21,9 @@ ROLLBACK = "rollback"
 NO_GUESTS = "no-guests"
 """The gate that rollout adds: nothing reboots or upgrades under guests."""
 
+IN_REACH = "in-reach"
+"""The gate that rollout adds: a host that has walked back answers over a fresh SSH connection."""
+
 
 @dataclass(frozen=True, slots=True)
 class Amount:

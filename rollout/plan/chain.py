@@ -5,7 +5,7 @@ from typing import Any
 
 from rollout import kinds
 from rollout.model.plan import REBOOT, Step
-from rollout.plan import later, schema
+from rollout.plan import later, schema, sides
 from rollout.plan.words import expected, shown
 
 _ACTIONS = ("playbook", "drain", "reopen")
@@ -21,10 +21,10 @@ def laid_over(step: schema.Step, override: schema.Action | None) -> schema.Step:
     """
     if override is None:
         return step
-    written = step.model_dump(exclude_unset=True)
-    new = override.model_dump(exclude_unset=True)
+    written = {key: getattr(step, key) for key in step.model_fields_set}
+    new = {key: getattr(override, key) for key in override.model_fields_set}
     if "drain" in new or "reopen" in new:
-        written = {key: value for key, value in written.items() if key not in _ACTIONS}
+        written = {key: value for key, value in written.items() if key not in {*_ACTIONS, "undo"}}
     merged: dict[str, Any] = {**written, **new}
     return schema.Step.model_construct(_fields_set=set(merged), **merged)
 
@@ -47,7 +47,8 @@ def step_of(written: schema.Step) -> Step:
 
 def chain_of(steps: list[schema.Step], overrides: Mapping[str, schema.Action]) -> tuple[Step, ...]:
     """A combo's whole chain."""
-    return tuple(step_of(laid_over(step, overrides.get(step.name))) for step in steps)
+    written = [laid_over(step, overrides.get(step.name)) for step in steps]
+    return sides.tied(written, [step_of(one) for one in written])
 
 
 def mistakes(step: schema.Step) -> Iterator[tuple[str, str]]:
@@ -69,19 +70,20 @@ def mistakes(step: schema.Step) -> Iterator[tuple[str, str]]:
     for action in ("drain", "reopen"):
         kind = getattr(step, action)
         if kind is not None:
-            yield from _drain_mistakes(step, action, kind)
+            yield from drain_mistakes(f"step {step.name}", action, kind, step.playbook)
 
 
-def _drain_mistakes(step: schema.Step, action: str, kind: str) -> Iterator[tuple[str, str]]:
+def drain_mistakes(what: str, action: str, kind: str, playbook: str | None) -> Iterator[tuple[str, str]]:
+    """What is wrong with a kind of drain, and with a playbook beside it; `what` uses it."""
     known = kinds.names("drains")
     if kind in later.DRAIN_KINDS and kind not in known:
         yield action, f"{action}: {kind} {later.LATER}; {later.DRAIN_KINDS[kind]}"
     elif kind not in known:
         yield action, f"unknown kind of {action} {shown(kind)}{expected(kind, known)}"
-    elif _needs_playbook(kind) and step.playbook is None:
-        yield action, f"step {step.name} needs a playbook, because of `{action}: {kind}`"
-    elif not _needs_playbook(kind) and step.playbook is not None:
-        yield "playbook", f"step {step.name} has both a playbook and `{action}: {kind}`: make them two steps"
+    elif _needs_playbook(kind) and playbook is None:
+        yield action, f"{what} needs a playbook, because of `{action}: {kind}`"
+    elif not _needs_playbook(kind) and playbook is not None:
+        yield "playbook", f"{what} has both a playbook and `{action}: {kind}`: make them two steps"
 
 
 def _needs_playbook(kind: str) -> bool:

@@ -12,8 +12,8 @@ from pydantic import BaseModel
 
 from rollout import kinds
 from rollout.errors import Place, Problem, RolloutError
-from rollout.model.plan import NO_GUESTS, GateRule, Moment, Step
-from rollout.plan import chain, later, schema
+from rollout.model.plan import IN_REACH, NO_GUESTS, ROLLBACK, GateRule, Moment, Step
+from rollout.plan import chain, later, schema, sides
 from rollout.plan.shape import validate
 from rollout.plan.text import Node
 from rollout.plan.words import expected, meant, shown
@@ -150,6 +150,7 @@ def _steps(draft: Draft) -> Iterator[Problem]:
     for index, step in draft.steps.items():
         for key, message in chain.mistakes(step):
             yield Problem(draft.at("steps", index, key) if key else draft.key("steps", index), message)
+        yield from _sides(draft, step, ("steps", index))
     by_name = {step.name: step for step in draft.steps.values()}
     for index, combo in draft.combos.items():
         for name, override in combo.steps.items():
@@ -159,10 +160,37 @@ def _steps(draft: Draft) -> Iterator[Problem]:
             for key, message in chain.mistakes(chain.laid_over(by_name[name], override)):
                 if (key, message) not in known:
                     yield Problem(draft.at("combos", index, "steps", name, key), message)
+            if override.model_fields_set & {"undo", "commit", "closes"}:
+                laid = chain.laid_over(by_name[name], override)
+                yield from _sides(draft, laid, ("combos", index, "steps", name))
+
+
+def _sides(draft: Draft, step: schema.Step, here: tuple[str | int, ...]) -> Iterator[Problem]:
+    before = draft.step_names[: draft.step_names.index(step.name)]
+    for path, message in sides.mistakes(step, before, draft.step_names):
+        yield Problem(draft.at(*here, *path), message)
+    for key, side in (("undo", step.undo), ("commit", step.commit)):
+        if isinstance(side, schema.Side):
+            yield from _drains_of(draft, side, f"the {key} of step {step.name}", (*here, key))
+
+
+def _drains_of(draft: Draft, side: schema.Side, what: str, here: tuple[str | int, ...]) -> Iterator[Problem]:
+    for action, kind in (("drain", side.drain), ("reopen", side.reopen)):
+        if kind is not None:
+            for key, message in chain.drain_mistakes(what, action, kind, side.playbook):
+                yield Problem(draft.at(*here, key), message)
 
 
 def _playbook(draft: Draft, step: Node) -> Iterator[Problem]:
-    node = step.get("playbook")
+    """That of a step, of its undo and of its commit."""
+    for key in ("undo", "commit"):
+        side = step.get(key)
+        if side is not None:
+            yield from _there(draft, side if side.kind == "scalar" else side.get("playbook"))
+    yield from _there(draft, step.get("playbook"))
+
+
+def _there(draft: Draft, node: Node | None) -> Iterator[Problem]:
     if node is None or not node.text:
         return
     path = draft.folder / node.text
@@ -196,10 +224,15 @@ def _sizes(draft: Draft) -> Iterator[Problem]:
 
 def _moment(draft: Draft, gate: Node) -> Iterator[Problem]:
     name, when = gate.get("name"), gate.get("when")
-    if name and name.text == NO_GUESTS:
-        yield Problem(name.at, f"{NO_GUESTS} is the name of the gate that rollout itself adds")
+    if name and name.text in {NO_GUESTS, IN_REACH}:
+        yield Problem(name.at, f"{name.text} is the name of a gate that rollout itself adds")
     words = when.text.split() if when else []
-    if when and len(words) == 2 and words[0] in {"before", "after"} and words[1] not in {"run", "wave"}:
+    if (
+        when
+        and len(words) == 2
+        and words[0] in {"before", "after"}
+        and words[1] not in {"run", "wave", ROLLBACK}
+    ):
         yield from _known("step", words[1], draft.step_names, when.at)
 
 
@@ -269,4 +302,6 @@ def gate_rules(draft: Draft) -> tuple[GateRule, ...]:
     ]
     risky = {step.name for links in chains for step in links if step.endangers_guests}
     implicit = [GateRule(NO_GUESTS, "guests", Moment("before", s.name)) for s in steps if s.name in risky]
+    if any(step.undo is not None for links in chains for step in links):
+        implicit.append(GateRule(IN_REACH, "ssh", Moment("after", ROLLBACK), retries=30))
     return (*implicit, *rules)

@@ -51,9 +51,9 @@ def parts(plan: Plan) -> dict[str, str]:
     """
     folder = Path(plan.file).parent
     found = {"plan": _sha256(Path(plan.file))}
-    playbooks = {
-        step.playbook: place for place, chain in _chains(plan) for step in chain if step.playbook is not None
-    }
+    if plan.risks:
+        found["risks"] = hashlib.sha256(repr(plan.risks).encode()).hexdigest()
+    playbooks = {step.playbook: place for place, step in _steps(plan) if step.playbook is not None}
     seen: set[Path] = set()
     for playbook, place in playbooks.items():
         path = folder / playbook
@@ -71,10 +71,15 @@ def parts(plan: Plan) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def _chains(plan: Plan) -> Iterator[tuple[tuple[str | int, ...], Iterable[Step]]]:
-    for index, combo in enumerate(plan.combos):
-        yield ("combos", index, "steps"), combo.steps
-    yield ("steps",), plan.steps
+def _steps(plan: Plan) -> Iterator[tuple[tuple[str | int, ...], Step]]:
+    """Every step that may be carried out, with what takes it back or makes it final; and where the plan speaks of it."""
+    chains: list[tuple[tuple[str | int, ...], Iterable[Step]]] = [
+        (("combos", index, "steps"), combo.steps) for index, combo in enumerate(plan.combos)
+    ]
+    for place, chain in (*chains, (("steps",), plan.steps)):
+        for step in chain:
+            yield from ((place, one) for one in (step, step.undo, step.commit) if one is not None)
+    yield from ((("risks",), risk.remedy) for risk in plan.risks if risk.remedy is not None)
 
 
 def _read_with(playbook: Path, plan_folder: Path, seen: set[Path]) -> Iterator[Path]:

@@ -1,5 +1,6 @@
 """File -> Plan: text, then tree, then shape, then meaning; every mistake is collected before anything is said."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,20 +8,18 @@ from pydantic import BaseModel
 
 from rollout.errors import Place, PlanInvalid, Problem
 from rollout.model import plan as meant
-from rollout.plan import chain, check, later, schema
+from rollout.plan import chain, check, later, risks, schema
+from rollout.plan.files import text_of
 from rollout.plan.scalars import spoken
 from rollout.plan.shape import validate
 from rollout.plan.text import Node, parse
 from rollout.plan.words import plain
 
-LARGEST = 8 * 2**20
-"""Bytes of a plan file."""
-
 
 def read(path: Path) -> meant.Plan:
     """The plan in a file; paths in it are relative to its folder. Raises PlanInvalid with every mistake of the file."""
     file = str(path)
-    root, problems = parse(_text(path, file), file)
+    root, problems = parse(text_of(path, file), file)
     if root is None:
         raise PlanInvalid([Problem(problem.place, plain(problem.message)) for problem in problems])
     if root.kind != "map":
@@ -32,27 +31,17 @@ def read(path: Path) -> meant.Plan:
     draft = _draft(root, path.parent)
     named = {problem.place for problem in (*problems, *said)}
     also = [problem for problem in (*wrong, *check.problems(draft)) if problem.place not in named]
-    problems += [*said, *also]
+    known, unfit = risks.read(_risk_files(root), path.parent, draft.step_names)
+    problems += [*said, *also, *unfit]
     if problems or written is None:
         raise PlanInvalid([Problem(problem.place, plain(problem.message)) for problem in problems])
-    return _plan(written, draft, file)
+    return replace(_plan(written, draft, file), risks=known)
 
 
-def _text(path: Path, file: str) -> str:
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(LARGEST + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise PlanInvalid([Problem(Place(plain(file)), f"cannot be read: {reason}")]) from error
-    if len(content) > LARGEST:
-        raise PlanInvalid([Problem(Place(file), f"the file is larger than {LARGEST // 2**20} MiB")])
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        before = content[: error.start].decode(errors="replace")
-        place = Place(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
-        raise PlanInvalid([Problem(place, "not UTF-8 text")]) from error
+def _risk_files(root: Node) -> list[tuple[str, Place]]:
+    node = root.get("risks")
+    found = (node.items or [node]) if node else []
+    return [(one.text, one.at) for one in found if one.kind == "scalar" and one.text]
 
 
 def _empty(root: Node) -> list[Problem]:

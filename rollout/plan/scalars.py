@@ -3,14 +3,15 @@
 import re
 from typing import Literal
 
-from rollout.model.plan import Amount, Edge, Moment
+from rollout.model.plan import COMMIT, REMEDY, ROLLBACK, UNDO, Amount, Edge, Moment
 from rollout.plan.words import shown
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _DURATION = re.compile(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9})s)?", re.ASCII)
 _PERCENT = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s?%", re.ASCII)
-_RESERVED = {"run", "wave"}
+_RESERVED = {"run", "wave", ROLLBACK}
+_PREFIXES = (UNDO, COMMIT, REMEDY)
 
 
 def duration(value: object) -> float:
@@ -90,16 +91,20 @@ def step_name(value: str) -> str:
         raise ValueError(
             f"a step cannot be called {value}: `before {value}` means something else in a gate's `when`"
         )
+    if value.startswith(_PREFIXES):
+        raise ValueError(
+            f"a step's name cannot begin with {', '.join(_PREFIXES)}: rollout names its own steps so"
+        )
     return name(value)
 
 
 def moment(value: object) -> Moment:
-    """When a gate is asked: `before run`, `before STEP`, `after STEP`, `before wave`, `after wave`."""
+    """When a gate is asked: `before run`, `before STEP`, `after STEP`, `before wave`, `after wave`, `after rollback`."""
     words = value.split() if isinstance(value, str) else []
     edges: dict[str, Edge] = {"before": "before", "after": "after"}
-    if len(words) != 2 or words[0] not in edges or value == "after run":
+    if len(words) != 2 or words[0] not in edges or value in {"after run", f"before {ROLLBACK}"}:
         raise ValueError(
-            f"{_named(value)} is none of before run, before STEP, after STEP, before wave, after wave"
+            f"{_named(value)} is none of before run, before STEP, after STEP, before wave, after wave, after {ROLLBACK}"
         )
     return Moment(edges[words[0]], words[1])
 

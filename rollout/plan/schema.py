@@ -52,6 +52,20 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Side(Part):
+    """What takes a step back, or makes it final."""
+
+    playbook: Text | None = None
+    drain: Text | None = None
+    reopen: Text | None = None
+    retries: int = Field(default=0, ge=0, le=100)
+    backoff: Duration = 30.0
+    timeout: Positive | None = None
+
+
+PlaybookOrSide = Annotated[Annotated[Text, Tag(TEXT)] | Annotated[Side, Tag(MAP)], Discriminator(_form)]
+
+
 class Action(Part):
     """What a step does, apart from its name; a combo's `steps` overrides these keys."""
 
@@ -64,6 +78,9 @@ class Action(Part):
     backoff: Duration = 30.0
     timeout: Positive = 3600.0
     expect: Positive | None = None
+    undo: PlaybookOrSide | None = None
+    commit: PlaybookOrSide | None = None
+    closes: OneOrMore | None = None
 
 
 class Step(Action):
@@ -134,6 +151,21 @@ class Gate(BaseModel):
     timeout: Positive = 60.0
 
 
+class Risk(Part):
+    """A known error, in a file of its own."""
+
+    name: Name
+    symptom: Text
+    steps: OneOrMore | None = None
+    hold: Text | None = None
+    retry: int | None = Field(default=None, ge=1, le=100)
+    remedy: Text | None = None
+    times: int = Field(default=1, ge=1, le=100)
+    backoff: Duration = 30.0
+    timeout: Positive = 3600.0
+    repeatable: bool = False
+
+
 class PlanFile(Part):
     rollout: Name
     inventory: OneOrMore
@@ -148,6 +180,7 @@ class PlanFile(Part):
     otherwise: Literal["error", "exclude"] = "error"
     failures: Failures = Field(default_factory=Failures)
     gates: list[Gate] = Field(default_factory=list)
+    risks: OneOrMore | None = None
 
 
 def waits(combo: Combo) -> list[After]:

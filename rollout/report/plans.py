@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from rollout.model.graph import Combo, Graph, Need, Wave
-from rollout.model.plan import Step
+from rollout.model.plan import Risk, Step
 from rollout.model.slots import FLEET
 from rollout.report.estimate import bound, seconds_of_run, seconds_of_wave
 from rollout.report.plain import counted, listed, plain, spoken, table
@@ -30,7 +30,14 @@ def text(compiled: Compiled) -> str:
         )
     sections = [head]
     sections += [_combo(graph, combo) for combo in graph.combos.values() if combo.hosts]
-    sections += [_gates(graph), _limits(compiled), _failures(graph), _notes(graph), _untouched(graph)]
+    sections += [
+        _gates(graph),
+        _risks(graph),
+        _limits(compiled),
+        _failures(graph),
+        _notes(graph),
+        _untouched(graph),
+    ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
 
 
@@ -47,6 +54,7 @@ def _combo(graph: Graph, combo: Combo) -> list[str]:
         if slot
         else "  no step disrupts a host: it takes no slot"
     )
+    lines += _way_back(combo)
     if combo.guests_ignored is not None:
         lines.append(f"  guests are no obstacle here: {plain(combo.guests_ignored)}")
     lines += table([_wave(wave) for wave in waves])
@@ -66,7 +74,18 @@ def _step(step: Step) -> str:
     ]
     words += [f"drain {step.drain}"] if step.drain else []
     words += [f"reopen {step.reopen}"] if step.reopen else []
+    words += ["made final after the soak"] if step.commit else []
     return step.name + (f" ({', '.join(words)})" if words else "")
+
+
+def _way_back(combo: Combo) -> list[str]:
+    """What a rollback would undo, and what it could not."""
+    undone = [step.name for step in combo.chain if step.undo is not None]
+    final = combo.irreversible(combo.chain)
+    if not undone:
+        return []
+    said = f"  a rollback undoes {', '.join(reversed(undone))}"
+    return [f"{said}; once {final} has begun there is no way back: it names no undo" if final else said]
 
 
 def _wave(wave: Wave) -> list[str]:
@@ -87,6 +106,22 @@ def _gates(graph: Graph) -> list[str]:
     return (
         ["gates", *table(rows)] if rows else ["gates: none; a step that ends well is all the proof there is"]
     )
+
+
+def _risks(graph: Graph) -> list[str]:
+    rows = [
+        [risk.name, f"on {' and '.join(risk.steps) or 'any step'}", _answer(risk)] for risk in graph.risks
+    ]
+    return ["known errors", *table(rows)] if rows else []
+
+
+def _answer(risk: Risk) -> str:
+    if risk.then == "hold":
+        return f"held: {plain(risk.because)}"
+    times = counted(risk.times, "time")
+    remedy = plain(risk.remedy.playbook or "") if risk.remedy is not None else ""
+    said = f"remedied by {remedy}, {times} at most" if remedy else f"tried again, {times} at most"
+    return said + ("" if risk.repeatable else "; a `once` step is held")
 
 
 def _limits(compiled: Compiled) -> list[str]:

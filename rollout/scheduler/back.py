@@ -31,6 +31,11 @@ def is_uncertain(host: HostState, step: Step | None) -> bool:
 def walk_back(graph: Graph, state: State, host: HostState, now: float) -> Decision | None:
     """The next undo; None while it has to wait."""
     combo = state.combo_of(host.name)
+    final = combo.irreversible(combo.reached(host.passed, host.step), host.effects)
+    if final is not None:
+        return _stays(
+            host, f"it cannot walk back: {final} has begun and names no undo, nor was a snapshot kept"
+        )
     if not host.effects:
         asked = ask(host, f"after {ROLLBACK}", graph.gates_at.get(("after", ROLLBACK), ()))
         because = f"everything that was open on it is undone: {host.back}"
@@ -38,8 +43,9 @@ def walk_back(graph: Graph, state: State, host: HostState, now: float) -> Decisi
     step = combo.step(host.effects[-1])
     side = _way_back(state, host, step) if step is not None else None
     if side is None:
-        because = f"{host.effects[-1]} is open on it, and nothing undoes it any more; see to it by hand"
-        return Record(Event(Kind.HELD, because, host.name, host.step, host.attempt, {"uncertain": False}))
+        return _stays(
+            host, f"{host.effects[-1]} is open on it, and nothing undoes it any more; see to it by hand"
+        )
     takes = combo.holds_slot(side.name) and not host.slot
     if not host.slot and state.run.paused:
         return Record(Event(Kind.YIELDED, "nothing may begin now", host.name)) if host.reserved else None
@@ -50,6 +56,10 @@ def walk_back(graph: Graph, state: State, host: HostState, now: float) -> Decisi
         return asked
     slots = graph.nodes[host.name].slots if takes else ()
     return Start(host.name, side.name, host.attempt + 1, slots, f"{side.of} is taken back: {host.back}")
+
+
+def _stays(host: HostState, because: str) -> Record:
+    return Record(Event(Kind.HELD, because, host.name, host.step, host.attempt, {"uncertain": False}))
 
 
 def _way_back(state: State, host: HostState, step: Step) -> Step | None:

@@ -1,0 +1,27 @@
+"""The text of a file that a person wrote."""
+
+from pathlib import Path
+
+from rollout.errors import Place, PlanInvalid, Problem
+from rollout.plan.words import plain
+
+LARGEST = 8 * 2**20
+"""Bytes of a plan file, or of one with risks."""
+
+
+def text_of(path: Path, file: str) -> str:
+    """As UTF-8. Raises PlanInvalid; `file` is how the path is shown."""
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(LARGEST + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise PlanInvalid([Problem(Place(plain(file)), f"cannot be read: {reason}")]) from error
+    if len(content) > LARGEST:
+        raise PlanInvalid([Problem(Place(file), f"the file is larger than {LARGEST // 2**20} MiB")])
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode(errors="replace")
+        place = Place(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
+        raise PlanInvalid([Problem(place, "not UTF-8 text")]) from error
