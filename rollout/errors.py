@@ -20,11 +20,31 @@ RolloutError (1)
  +-- LabError
 """
 
+import errno
 from dataclasses import dataclass
 from typing import ClassVar
 
 DONE, ERROR, HAS_CHANGES, HALTED, HELD_WITHIN_BUDGET = 0, 1, 2, 3, 4
 TIME_BUDGET_USED, INTERRUPTED, TERMINATED = 75, 130, 143
+
+
+OURS = frozenset({
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN),
+    *(errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR),
+})  # fmt: skip
+"""What a call of the operating system says when this machine, and no other, is in trouble."""
+
+
+def of_this_machine(error: BaseException) -> str | None:
+    """What this machine lacks, if that is what the error is about; then no host is to blame."""
+    if isinstance(error, MemoryError):
+        return "no memory left"
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        return "no more threads can be started"
+    if isinstance(error, OSError) and error.errno in OURS:
+        return f"{error.strerror}{f' ({error.filename})' if error.filename else ''}"
+    return None
 
 
 class RolloutError(Exception):

@@ -38,6 +38,15 @@ def _sound(verdict: Verdict) -> Verdict:
     return Verdict(value, because, samples)
 
 
+def is_lost(verdict: Verdict) -> bool:
+    """Whether the gate failed because nobody answers there: perhaps because of the path, and not of the host.
+
+    A host key that is refused is a security stop and stays one.
+    """
+    unreached = verdict.samples.get("reached") is False
+    return verdict.value is Answer.FAIL and unreached and "host_key" not in verdict.samples
+
+
 class ThreadedAsker:
     """Asks on a few daemon threads, so that a gate that hangs holds up neither the run nor its end.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+from rollout.engine.findings import Questioned
 from rollout.model.seams import Outcome, Verdict
 
 
@@ -38,7 +39,7 @@ class StopAsked:
     because: str
 
 
-Message = Outcome | Answered | Found | StopAsked
+Message = Outcome | Answered | Found | StopAsked | Questioned
 _Entry = tuple[float, int, Message]
 
 

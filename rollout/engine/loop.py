@@ -10,8 +10,10 @@ from functools import partial
 from itertools import count
 from typing import Any, Protocol
 
-from rollout.engine.asking import Asker
+from rollout.engine.asking import Asker, is_lost
+from rollout.engine.findings import Finding, Questioned
 from rollout.engine.inbox import Answered, Found, Message, StopAsked
+from rollout.engine.paths import Doubts, PathAsker
 from rollout.engine.steps import Steps
 from rollout.engine.subjects import Subjects
 from rollout.errors import Behind
@@ -23,6 +25,7 @@ from rollout.model.graph import Combo, Graph
 from rollout.model.plan import COMMIT, Step
 from rollout.model.seams import Ending, Order, Outcome
 from rollout.model.state import HostState, State
+from rollout.model.suspicion import BY_CONTROLLER, BY_PATH, THIS_MACHINE
 from rollout.scheduler import decide
 
 RENEW = 10.0
@@ -45,7 +48,8 @@ class Engine:
     """Carries a run on until it ends, stands still, or is asked to stop.
 
     `poll` is how often, in seconds, the journal is read for the requests of people while nothing happens; None: never.
-    `gone` maps hosts that have left the inventory to a sentence about it.
+    `gone` maps hosts that have left the inventory to a sentence about it. `paths` is asked before a host that has vanished is
+    blamed for it.
     """
 
     def __init__(
@@ -61,10 +65,12 @@ class Engine:
         listener: Listener = lambda _event, _state: None,
         poll: float | None = 1.0,
         gone: Mapping[str, str] | None = None,
+        paths: PathAsker | None = None,
     ) -> None:
         self._journal, self._lease, self._graph = journal, lease, graph
         self._steps, self._asker, self._subjects, self._inbox = steps, asker, subjects, inbox
         self._listener, self._poll, self._gone = listener, poll, gone or {}
+        self._doubts = Doubts(graph, paths, inbox.post)
         self._unkept: dict[str, None] = {}
         self._questions = count(1)
         self._asked: dict[str, tuple[int, Ask]] = {}
@@ -147,7 +153,9 @@ class Engine:
             "rollout_last_step": _is_last(combo, host, step),
             "rollout_found": host.all_found,
         }
-        order = Order(self._lease.run, name, step, attempt, self._lease.fence, taken_up, variables)
+        order = Order(
+            self._lease.run, name, step, attempt, self._lease.fence, taken_up, variables, lost=host.lost
+        )
         now = self._now()
         looked = step_name in host.found
         subject = partial(self._subjects.of, name, {}, now, step.timeout, found=host.all_found)
@@ -165,14 +173,15 @@ class Engine:
 
     def _wait(self, until: float | None) -> None:
         """For the next report; look at the journal for requests, and show that we live, at least every `poll` seconds."""
-        if until is not None:
-            until -= self._ahead
-        if self._poll is not None:
-            soon = self._inbox.now() + self._poll
-            until = soon if until is None else min(until, soon)
-        message = self._inbox.get(until)
+        now = self._inbox.now()
+        ends = [until - self._ahead] if until is not None else []
+        ends += [now + self._poll] if self._poll is not None else []
+        look = self._doubts.next_look(self.state, now)
+        ends += [look] if look is not None else []
+        message = self._inbox.get(min(ends, default=None))
         if message is not None:
             self._hear(message)
+        self._doubts.look(self.state, self._inbox.now())
         if self._poll is not None:
             self._look_around(quiet=message is None)
 
@@ -191,6 +200,8 @@ class Engine:
             self._hear_answer(message)
         elif isinstance(message, Found):
             self._hear_found(message)
+        elif isinstance(message, Questioned):
+            self._hear_finding(message.question, message.finding)
         else:
             self._hear_outcome(message)
 
@@ -206,27 +217,62 @@ class Engine:
             "value": str(verdict.value),
             "samples": dict(verdict.samples),
         }
-        self._must_record(Event(Kind.ANSWERED, verdict.because, answered.host, data=data))
+        news = Event(Kind.ANSWERED, verdict.because, answered.host, data=data)
+        tries = self.state.hosts[answered.host].gate_tries.get(f"{ask.moment}/{ask.gate.name}", 0)
+        if not (is_lost(verdict) and tries >= ask.gate.retries and self._doubts.put(self.state, news)):
+            self._must_record(news)
 
     def _hear_outcome(self, outcome: Outcome) -> None:
-        host = self.state.hosts[outcome.host]
-        if not host.open or (host.step, host.attempt) != (outcome.step, outcome.attempt):
+        if not self._is_open(outcome.host, outcome.step, outcome.attempt):
             return  # e.g. a late step that came to an end after all
+        if outcome.ending is Ending.CONTROLLER:
+            event = Event(Kind.VOID, outcome.because, outcome.host, outcome.step, outcome.attempt)
+            self._strand(event, THIS_MACHINE, f"{THIS_MACHINE}: {outcome.because}", by=BY_CONTROLLER)
+            return
         kind, ending = self._meaning(outcome)
         data: dict[str, Any] = {"ending": str(ending), "task": outcome.task}
         if outcome.found:
             data["found"] = dict(outcome.found)
-        self._must_record(Event(kind, outcome.because, outcome.host, outcome.step, outcome.attempt, data))
+        news = Event(kind, outcome.because, outcome.host, outcome.step, outcome.attempt, data)
+        if not (outcome.ending in {Ending.UNREACHABLE, Ending.LOST} and self._doubts.put(self.state, news)):
+            self._must_record(news)
+
+    def _hear_finding(self, question: int, finding: Finding) -> None:
+        """The path is in doubt, and the host waits; or it is the host itself that has vanished. Or a path works again."""
+        news = self._doubts.news(question)
+        if news is None:
+            path = self._doubts.looked_at(question)
+            if path in self.state.run.suspected and not finding.suspected and not finding.trouble:
+                because = f"the path {path} works again: {finding.works}"
+                self._must_record(Event(Kind.RESTORED, because, data={"path": path}))
+        elif news.kind is not Kind.ANSWERED and not self._is_open(news.host or "", news.step, news.attempt):
+            return
+        elif finding.trouble:
+            self._strand(news, THIS_MACHINE, f"{THIS_MACHINE}: {finding.trouble}", by=BY_CONTROLLER)
+        elif finding.suspected:
+            self._strand(news, finding.path, finding.because, by=BY_PATH, asked=list(finding.others))
+        else:
+            self._must_record(news)
+
+    def _strand(self, news: Event, path: str, because: str, **data: Any) -> None:
+        """What the news is about is not the host's doing: it waits until that is mended."""
+        if path not in self.state.run.suspected:
+            self._must_record(Event(Kind.SUSPECTED, because, data={"path": path, **data}))
+        said = news.because if path == THIS_MACHINE else f"{news.because}; its path is suspected"
+        self._must_record(Event(Kind.STRANDED, said, news.host, news.step, news.attempt, {"path": path}))
 
     def _hear_found(self, found: Found) -> None:
         """How a host was is in the journal before its drain changes anything."""
-        host = self.state.hosts[found.host]
-        if not host.open or (host.step, host.attempt) != (found.step, found.attempt):
+        if not self._is_open(found.host, found.step, found.attempt):
             return
         data = {"found": dict(found.found)}
         because = f"{found.step} looked at it before it began"
         self._must_record(Event(Kind.FOUND, because, found.host, found.step, found.attempt, data))
         self._carry_out(found.host, found.step, found.attempt, taken_up=False)
+
+    def _is_open(self, name: str, step: str | None, attempt: int) -> bool:
+        host = self.state.hosts[name]
+        return host.open and (host.step, host.attempt) == (step, attempt)
 
     def _meaning(self, outcome: Outcome) -> tuple[Kind, Ending]:
         """A step begins again without counting as a try only if a controller died with it; what dies under our eyes has failed."""
@@ -234,6 +280,8 @@ class Engine:
         if ending is Ending.DONE:
             return Kind.DONE, ending
         step = self._graph.step_of(outcome.host, outcome.step)
+        if ending is Ending.LOST:
+            return Kind.FAILED, Ending.UNREACHABLE if step is not None and not step.once else Ending.UNKNOWN
         if ending is Ending.INTERRUPTED and (step is None or step.once):
             return Kind.FAILED, Ending.UNKNOWN
         died_with_us = (outcome.host, outcome.attempt) in self._taken_up

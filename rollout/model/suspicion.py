@@ -1,7 +1,7 @@
 """What hosts share is in doubt: the way to them, or our own machine. Meanwhile none of them is blamed, and nothing begins."""
 
 from rollout.model.event import Event
-from rollout.model.state import HostState, RunState, State
+from rollout.model.state import OUT, HostState, RunState, State
 
 THIS_MACHINE = "this machine"
 """The name under which the controller's own machine is in doubt, beside the names of paths."""
@@ -40,6 +40,8 @@ def strand(_state: State, host: HostState, event: Event) -> None:
     """The host waits, and what happened to it counts for nothing. What its step did, if one was under way, is asked before it begins again."""
     host.lost = host.lost or host.open
     host.open, host.asking, host.reserved = False, False, False
+    if host.status in OUT:
+        return
     host.stuck, host.suspect, host.because = True, event.data["path"], event.because
     host.answered = {key: at for key, at in host.answered.items() if not key.startswith("before ")}
 

@@ -48,6 +48,12 @@ def open_remote(access: Access) -> "RemoteConnection":
         return RemoteConnection(access.host, transport, become, opened.pop_all())
 
 
+def log_in_and_out(access: Access, endpoint: Endpoint, within: float, *, last: bool) -> None:
+    """Prove that the endpoint lets us in. `last`: it is the host itself and no jump host. Raises as `open_remote` does."""
+    with ExitStack() as opened:
+        _open(access, endpoint, Deadline(access.host, within), opened, last=last)
+
+
 def _open(
     access: Access, endpoint: Endpoint, deadline: Deadline, opened: ExitStack, last: bool = True
 ) -> paramiko.Transport:
