@@ -21,10 +21,11 @@ COMMANDS = {
     "hosts": "List the hosts of the run.",
     "events": "List what has happened.",
     "pause": "Begin nothing more until `resume`.",
-    "abort": "End the run; what has begun finishes its step.",
+    "abort": "End the run; what has begun comes to a safe point.",
     "retry": "Let a held host try again.",
     "resolve": "Say what became of a held host.",
     "retire": "Take a host out of the run.",
+    "rollback": "Take back what was done to hosts.",
     "unlock": "Take a run from a controller that is dead and cannot be seen.",
     "lab": "Real SSH hosts on this machine, with faults.",
 }

@@ -21,7 +21,7 @@ def of_run(journal: str | None, run: str | None, kind: Kind, reason: str, then: 
         if _runs.is_finished(book, row):
             raise UsageError(f"run {row.id} is over: {row.ended.because if row.ended else ''}")
         book.request(row.id, Event(kind, because(reason)))
-        click.echo(f"run {plain(row.id)}: {then}. {_when(row, _runs.options(_runs.where(journal)))}")
+        click.echo(f"run {plain(row.id)}: {then}. {when(row, _runs.options(_runs.where(journal)))}")
 
 
 def of_host(
@@ -40,7 +40,7 @@ def of_host(
             raise UsageError(f"run {row.id} was aborted: {stopped}; `rollout apply` begins a new one")
         check(book, row, _hosts.row(book, row.id, host))
         book.request(row.id, Event(event.kind, because(event.because), host, data=event.data))
-        click.echo(f"{plain(host)}: {then}. {_when(row, _runs.options(_runs.where(journal)))}")
+        click.echo(f"{plain(host)}: {then}. {when(row, _runs.options(_runs.where(journal)))}")
 
 
 def must_be_held(book: Journal, run: RunRow, host: HostRow) -> None:
@@ -68,7 +68,8 @@ def because(reason: str) -> str:
     return f"{reason.strip()} ({_runs.me()})"
 
 
-def _when(row: RunRow, options: str) -> str:
+def when(row: RunRow, options: str) -> str:
+    """Who reads a request, and when."""
     life = _runs.life(row)
     if life == "alive":
         return "The controller that holds the run reads it within a second or two."

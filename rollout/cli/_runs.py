@@ -6,13 +6,15 @@ from pathlib import Path
 from shlex import quote
 
 from rollout import journal
-from rollout.errors import JournalError, UsageError
+from rollout.errors import HALTED, JournalError, UsageError
 from rollout.journal import Journal, Owner, RunRow
 from rollout.model.event import REQUESTS, Event, Kind
-from rollout.model.state import Status
-from rollout.report.standing import Held, Holder, Standing
+from rollout.model.fold import apply
+from rollout.model.state import State, Status
+from rollout.report.standing import RUNNING_SHOWN, Held, Holder, Running, Standing
 
-FILE = Path(".rollout") / "journal.sqlite3"
+FOLDER = ".rollout"
+FILE = Path(FOLDER) / "journal.sqlite3"
 FINISHED = (0, 4)
 """Exit codes after which nothing is left to do, unless a person asks for something."""
 
@@ -40,6 +42,12 @@ def options(used: str) -> str:
 
 def _resolved(name: str) -> str:
     return name if journal.is_url(name) else str(Path(name).resolve())
+
+
+def units(used: str, plan_file: Path) -> Path:
+    """Where units are: whoever has the journal's file finds what was begun. With a database they are beside the plan."""
+    beside = plan_file.absolute().parent / FOLDER if journal.is_url(used) else Path(used).absolute().parent
+    return beside / "units"
 
 
 def me() -> str:
@@ -79,13 +87,46 @@ def aborted(book: Journal, run: str) -> str | None:
 def is_finished(book: Journal, row: RunRow) -> bool:
     """Whether nothing is left to carry on with: it ended, and nobody has asked for anything since.
 
-    An abort that no controller has read leaves something to do while hosts are on their way: those with a slot finish.
+    An abort that no controller has carried through leaves something to do while hosts are on their way; so does a rollback.
     """
     if row.owner is not None:
         return False
+    asked = unread(book, row.id)
     if aborted(book, row.id):
-        return bool(book.state(row.id).aborted) or not book.hosts(row.id, Status.RUNNING)
-    return row.ended is not None and row.ended.exit_code in FINISHED and not unread(book, row.id)
+        if any(event.kind is Kind.ROLLBACK for event in asked):
+            return False
+        if not book.state(row.id).aborted:
+            return not book.hosts(row.id, Status.RUNNING)
+        return row.ended is not None and row.ended.exit_code in {*FINISHED, HALTED}
+    return row.ended is not None and row.ended.exit_code in FINISHED and not asked
+
+
+def folded(book: Journal, run: str) -> State:
+    """Where every host stands, requests that nobody has read yet included."""
+    graph = book.graph(run)
+    found, hosts, tail = book.load(run, graph)
+    state = State(graph, found, hosts)
+    for event in tail:
+        apply(state, event)
+    return state
+
+
+def in_flight(book: Journal, run: str, host: str) -> Event | None:
+    """The intent of the step that is in flight on a host."""
+    found = None
+    for event in book.events(run, host=host):
+        if event.kind is Kind.INTENDED:
+            found = event
+        elif event.kind in {Kind.DONE, Kind.FAILED, Kind.VOID}:
+            found = None
+    return found
+
+
+def _under_way(book: Journal, run: str) -> list[Running]:
+    """What runs on the hosts that have been under way for longest: a step that never ends is soon among them."""
+    hosts = sorted(book.hosts(run, Status.RUNNING), key=lambda host: host.since)[:RUNNING_SHOWN]
+    intents = [intent for host in hosts if (intent := in_flight(book, run, host.name)) is not None]
+    return [Running(intent.host or "", intent.step or "", intent.at) for intent in intents]
 
 
 def newest(book: Journal, plan: str | None, run: str | None = None) -> RunRow | None:
@@ -122,4 +163,5 @@ def standing(book: Journal, row: RunRow) -> Standing:
         counts=book.summary(row.id),
         held=sorted(held, key=lambda host: host.since),
         asked=unread(book, row.id),
+        running=sorted(_under_way(book, row.id), key=lambda step: step.since),
     )

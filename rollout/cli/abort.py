@@ -11,9 +11,10 @@ from rollout.model.event import Kind
 @_options.journal
 @_options.run
 def command(reason: str, journal: str | None, run: str | None) -> None:
-    """End the run; what has begun finishes its step.
+    """End the run; what has begun comes to a safe point.
 
-    Hosts that hold a slot finish their chain. An aborted run is never carried on; `apply` begins a new one.
+    Hosts that were not upgraded or rebooted yet are given back: what their steps left open is undone. The others finish their
+    chain. An aborted run is never carried on; `apply` begins a new one.
     """
-    then = "abort asked: hosts that hold a slot finish, nothing else begins, and the run is never carried on"
+    then = "abort asked: hosts that were not changed yet are given back, the others finish, and nothing else begins"
     _requests.of_run(journal, run, Kind.ABORTED, reason, then)

@@ -1,18 +1,20 @@
 """`rollout why`."""
 
 import json
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from rollout.cli import _hosts, _options, _runs
-from rollout.journal import AnswerRow, Journal
+from rollout.journal import AnswerRow
 from rollout.model.event import Event
-from rollout.model.fold import apply
-from rollout.model.graph import Graph
-from rollout.model.state import State
 from rollout.report import events
-from rollout.report.plain import clock, plain
+from rollout.report.plain import clock, plain, spoken
 from rollout.scheduler.why import explain
+
+if TYPE_CHECKING:
+    from rollout.executors.heard import Heard
 
 LAST = 10
 """Events and answers shown."""
@@ -29,30 +31,37 @@ def command(host: str, journal: str | None, run: str | None, as_json: bool) -> N
     One sentence, then its last events and what gates answered about it.
     """
     with _runs.existing(journal) as book:
-        name = book.run(run).id
+        row = book.run(run)
+        name = row.id
         graph = book.graph(name)
         if all(host != untouched.host for untouched in graph.untouched):
             _hosts.row(book, name, host)
-        because = explain(graph, _state(book, name, graph), host)
+        because = explain(graph, _runs.folded(book, name), host)
         happened = list(book.events(name, host=host))[-LAST:]
         answers = book.answers(name, host)[-LAST:]
+        intent = _runs.in_flight(book, name, host)
+    heard = _heard(_runs.units(_runs.where(journal), Path(row.plan_file)), name, intent) if intent else None
     if as_json:
         click.echo(json.dumps({"type": "why", "host": host, "because": because}))
+        if intent:
+            running = {"type": "running", "host": host, "step": intent.step, "since": intent.at}
+            click.echo(json.dumps(running | ({"heard": heard.line, "heard_at": heard.at} if heard else {})))
         for event in happened:
             click.echo(events.as_json(event))
         for answer in answers:
             click.echo(json.dumps({"type": "answer", **answer._asdict()}))
         return
     click.echo(plain(because, 2000))
+    if intent:
+        last = f"; last heard {clock(heard.at)}: {plain(heard.line)}" if heard else ""
+        click.echo(f"{intent.step} runs since {clock(intent.at)} ({spoken(row.read_at - intent.at)}){last}")
     _show(happened, answers)
 
 
-def _state(book: Journal, run: str, graph: Graph) -> State:
-    found, hosts, tail = book.load(run, graph)
-    state = State(graph, found, hosts)
-    for event in tail:
-        apply(state, event)
-    return state
+def _heard(units: Path, run: str, intent: Event) -> "Heard | None":
+    from rollout.executors.heard import last_heard
+
+    return last_heard(units, run, intent.host or "", intent.step or "", intent.attempt)
 
 
 def _show(happened: list[Event], answers: list[AnswerRow]) -> None:

@@ -130,7 +130,7 @@ def _intended(state: State, host: HostState, event: Event) -> None:
     if host.status is Status.WAITING:
         _enter(host, Status.RUNNING, event)
     if event.step != host.step:
-        host.tries = 0
+        host.tries, host.lost = 0, False
     host.step, host.attempt, host.open, host.ending = event.step, event.attempt, True, None
     host.because, host.not_before, host.reserved = event.because, 0.0, False
     host.fresh = bool(event.data.get("slots"))
@@ -240,6 +240,8 @@ def _held(state: State, host: HostState, event: Event) -> None:
     host.slot, host.harmed, host.reserved = disrupted, True, False
     host.uncertain = bool(event.data.get("uncertain"))
     host.not_before = 0.0
+    if event.data.get("stays"):
+        host.back = None
 
 
 def _gone(_state: State, host: HostState, event: Event) -> None:

@@ -14,6 +14,7 @@ _SAID = {
     Status.HELD: "held",
     Status.RETIRED: "retired",
     Status.GONE: "gone",
+    Status.ROLLED_BACK: "rolled back",
     Status.RUNNING: "under way",
     Status.SOAKING: "soaking",
     Status.WAITING: "not begun",
@@ -41,6 +42,11 @@ def text(run: str, graph: Graph, state: State, stop: Stop, options: str | None =
     closed = still_closed(state) if state.run.aborted else []
     if closed:
         lines += ["", f"not verified, so they stay closed to guests: {listed(closed, 1000)}"]
+    left = list(_left_open(state)) if state.run.aborted or stop.exit_code in {0, 4} else []
+    if left:
+        lines += ["", "left open on hosts, by the steps that did it", *left[:HELD_SHOWN]]
+        if len(left) > HELD_SHOWN:
+            lines.append(f"  and on {counted(len(left) - HELD_SHOWN, 'host')} more")
     if options is not None and not state.run.aborted and stop.exit_code:
         lines += ["", f"then: rollout resume{options}"]
     return "\n".join(lines) + "\n"
@@ -65,6 +71,17 @@ def still_closed(state: State) -> list[str]:
     """Hosts whose upgrade was begun and which were not verified."""
     begun = {Status.RUNNING, Status.SOAKING, Status.HELD}
     return [host.name for host in state.hosts.values() if host.status in begun and _disrupted(state, host)]
+
+
+def _left_open(state: State) -> Iterator[str]:
+    """The ledger of hosts on which a cordon, a snapshot or the like is still there. An upgrade that can be undone is none of it."""
+    for host in state.hosts.values():
+        combo = state.combo_of(host.name)
+        steps = [step for name in host.effects if (step := combo.step(name)) is not None]
+        if host.status is Status.VERIFIED:
+            steps = [step for step in steps if step.commit is not None or step.drain is not None]
+        if steps:
+            yield f"  {plain(host.name)} ({host.status}): {', '.join(step.name for step in steps)}"
 
 
 def _disrupted(state: State, host: HostState) -> bool:

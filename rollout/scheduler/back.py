@@ -4,10 +4,13 @@ from rollout.model.decision import Decision, Record, Start
 from rollout.model.event import Event, Kind
 from rollout.model.graph import Combo, Graph
 from rollout.model.ledger import endangered
-from rollout.model.plan import ROLLBACK, GateRule, Step
-from rollout.model.seams import Ending
+from rollout.model.plan import COMMIT, ROLLBACK, UNDO, GateRule, Step
+from rollout.model.seams import Answer, Ending
 from rollout.model.state import HostState, State
 from rollout.scheduler.questions import FRESH, ask
+
+GATE_ENDINGS = frozenset({Answer.FAIL, Answer.ERROR, Answer.INCONCLUSIVE})
+_OWN_MOMENTS = (f"before {UNDO}", f"before {COMMIT}", f"after {ROLLBACK}")
 
 
 def walks_back(state: State, host: HostState) -> bool:
@@ -18,6 +21,8 @@ def walks_back(state: State, host: HostState) -> bool:
     if host.back is None:
         return False
     step = state.graph.step_of(host.name, host.step or "")
+    if host.ending in GATE_ENDINGS:
+        return not next(reversed(host.gate_tries)).startswith(_OWN_MOMENTS)
     own = step is not None and step.of is not None
     return host.ending is None or not (own or is_uncertain(host, step))
 
@@ -46,20 +51,26 @@ def walk_back(graph: Graph, state: State, host: HostState, now: float) -> Decisi
         return _stays(
             host, f"{host.effects[-1]} is open on it, and nothing undoes it any more; see to it by hand"
         )
+    return _undo(graph, state, host, side, now)
+
+
+def _undo(graph: Graph, state: State, host: HostState, side: Step, now: float) -> Decision | None:
+    """A host that was verified takes its slot again before it is touched. A pause holds up those without one."""
+    combo, node = state.combo_of(host.name), graph.nodes[host.name]
     takes = combo.holds_slot(side.name) and not host.slot
     if not host.slot and state.run.paused:
         return Record(Event(Kind.YIELDED, "nothing may begin now", host.name)) if host.reserved else None
-    if takes and not host.reserved and state.slots.full(graph.nodes[host.name].slots):
+    if takes and not host.reserved and state.slots.full(node.slots):
         return None
     asked = ask(host, f"before {side.name}", _gates(graph, combo, side), reserves=takes, stale=now - FRESH)
     if asked is not None:
         return asked
-    slots = graph.nodes[host.name].slots if takes else ()
+    slots = node.slots if takes else ()
     return Start(host.name, side.name, host.attempt + 1, slots, f"{side.of} is taken back: {host.back}")
 
 
 def _stays(host: HostState, because: str) -> Record:
-    return Record(Event(Kind.HELD, because, host.name, host.step, host.attempt, {"uncertain": False}))
+    return Record(Event(Kind.HELD, because, host.name, host.step, host.attempt, {"stays": True}))
 
 
 def _way_back(state: State, host: HostState, step: Step) -> Step | None:

@@ -7,7 +7,7 @@ from rollout.model.graph import Combo, Graph
 from rollout.model.plan import NO_GUESTS, GateRule, Step
 from rollout.model.seams import Answer, Ending
 from rollout.model.state import HostState, State, Status
-from rollout.scheduler.back import is_uncertain, walk_back, walks_back
+from rollout.scheduler.back import GATE_ENDINGS, is_uncertain, walk_back, walks_back
 from rollout.scheduler.known import Known, known
 from rollout.scheduler.questions import FRESH, ask
 from rollout.scheduler.stops import stopped
@@ -133,7 +133,7 @@ def last_gates(graph: Graph, combo: Combo) -> tuple[GateRule, ...]:
 
 
 def _after_failure(graph: Graph, host: HostState, now: float) -> Decision:
-    if host.ending in {Answer.FAIL, Answer.ERROR, Answer.INCONCLUSIVE}:
+    if host.ending in GATE_ENDINGS:
         return _after_gate(graph, host, now)
     step = graph.step_of(host.name, host.step or "")
     name = host.step

@@ -21,7 +21,8 @@ def explain(graph: Graph, state: State, host: str) -> str:
         case Status.WAITING:
             return f"{host} (wave {wave}) waits: {_waiting(graph, state, at)}"
         case Status.RUNNING:
-            return f"{host} (wave {wave}) is under way: {_running(graph, state, at)}"
+            word, open_on = ("walks back", _open_on(at)) if at.back is not None else ("is under way", "")
+            return f"{host} (wave {wave}) {word}: {_running(graph, state, at)}{open_on}"
         case Status.SOAKING:
             return f"{host} (wave {wave}) soaks until {_time(at.not_before)}: {at.because}"
         case Status.HELD:
@@ -31,9 +32,13 @@ def explain(graph: Graph, state: State, host: str) -> str:
                 if at.slot
                 else "; a person must release it"
             )
-            return f"{host} (wave {wave}) is held: {at.because}{keeps}"
+            return f"{host} (wave {wave}) is held: {at.because}{keeps}{_open_on(at)}"
         case _:
             return f"{host} (wave {wave}) is {at.status}: {at.because}"
+
+
+def _open_on(at: HostState) -> str:
+    return f"; open on it: {', '.join(at.effects)}" if at.effects else ""
 
 
 def _waiting(graph: Graph, state: State, at: HostState) -> str:
@@ -60,6 +65,12 @@ def _running(graph: Graph, state: State, at: HostState) -> str:
         return _stuck(at)
     if at.not_before:
         return f"{at.because} (not before {_time(at.not_before)})"
+    return _between_steps(graph, state, at)
+
+
+def _between_steps(graph: Graph, state: State, at: HostState) -> str:
+    if at.back is not None:
+        return f"{at.effects[-1]} is undone next, because {at.back}" if at.effects else at.back
     step = state.combo_of(at.name).following(at.passed)
     if step is not None and not at.slot and state.combo_of(at.name).holds_slot(step.name):
         why = stopped(state, graph.nodes[at.name].combo)
