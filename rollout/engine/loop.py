@@ -225,16 +225,16 @@ class Engine:
     def _hear_outcome(self, outcome: Outcome) -> None:
         if not self._is_open(outcome.host, outcome.step, outcome.attempt):
             return  # e.g. a late step that came to an end after all
-        if outcome.ending is Ending.CONTROLLER:
-            event = Event(Kind.VOID, outcome.because, outcome.host, outcome.step, outcome.attempt)
-            self._strand(event, THIS_MACHINE, f"{THIS_MACHINE}: {outcome.because}", by=BY_CONTROLLER)
-            return
         kind, ending = self._meaning(outcome)
         data: dict[str, Any] = {"ending": str(ending), "task": outcome.task}
+        if not outcome.begun:
+            data["begun"] = False
         if outcome.found:
             data["found"] = dict(outcome.found)
         news = Event(kind, outcome.because, outcome.host, outcome.step, outcome.attempt, data)
-        if not (outcome.ending in {Ending.UNREACHABLE, Ending.LOST} and self._doubts.put(self.state, news)):
+        if outcome.ending is Ending.CONTROLLER:
+            self._strand(news, THIS_MACHINE, f"{THIS_MACHINE}: {outcome.because}", by=BY_CONTROLLER)
+        elif not (outcome.ending in {Ending.UNREACHABLE, Ending.LOST} and self._doubts.put(self.state, news)):
             self._must_record(news)
 
     def _hear_finding(self, question: int, finding: Finding) -> None:
@@ -259,7 +259,8 @@ class Engine:
         if path not in self.state.run.suspected:
             self._must_record(Event(Kind.SUSPECTED, because, data={"path": path, **data}))
         said = news.because if path == THIS_MACHINE else f"{news.because}; its path is suspected"
-        self._must_record(Event(Kind.STRANDED, said, news.host, news.step, news.attempt, {"path": path}))
+        about = {"path": path, "begun": news.data.get("begun", True)}
+        self._must_record(Event(Kind.STRANDED, said, news.host, news.step, news.attempt, about))
 
     def _hear_found(self, found: Found) -> None:
         """How a host was is in the journal before its drain changes anything."""

@@ -71,6 +71,8 @@ class Outcome:
     task: str = ""
     found: Mapping[str, Any] = field(default_factory=dict)
     """What the step hands on to later steps of the host, as `rollout_found`: small JSON values, kept in the journal."""
+    begun: bool = True
+    """False: nothing of it can have reached the host."""
 
 
 class Answer(StrEnum):

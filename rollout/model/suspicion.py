@@ -38,7 +38,7 @@ def forget(run: RunState) -> None:
 
 def strand(_state: State, host: HostState, event: Event) -> None:
     """The host waits, and what happened to it counts for nothing. What its step did, if one was under way, is asked before it begins again."""
-    host.lost = host.lost or host.open
+    host.lost = host.lost or (host.open and event.data.get("begun", True))
     host.open, host.asking, host.reserved = False, False, False
     if host.status in OUT:
         return
