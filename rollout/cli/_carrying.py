@@ -106,9 +106,10 @@ def drive(
 
 
 def units_beside(journal: str, plan_file: Path) -> Path:
-    """Where units are: whoever has the journal's file finds what was begun. With a database they are beside the plan."""
-    folder = _compiling.state_directory(plan_file) if is_url(journal) else Path(journal).absolute().parent
-    return folder / "units"
+    """As `_runs.units`, in a folder that is there."""
+    if is_url(journal):
+        _compiling.state_directory(plan_file)
+    return _runs.units(journal, plan_file)
 
 
 def name_of(plan: Plan, now: float | None = None) -> str:

@@ -1,6 +1,7 @@
 """The live status on a terminal: a few frames a second at most, drawn in the controller's own thread."""
 
 import os
+from collections.abc import Mapping
 from typing import Self
 
 from rich.console import Console, Group
@@ -8,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from rollout.model.event import Event
+from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph
 from rollout.model.state import State, Status
 from rollout.report.ending import combos
@@ -38,6 +39,7 @@ class LiveStatus:
         self._broken = False
         self._lines: list[str] = []
         self._state: State | None = None
+        self._begun: dict[str, float] = {}
 
     def __enter__(self) -> Self:
         self._live.__enter__()
@@ -51,6 +53,8 @@ class LiveStatus:
     def tell(self, event: Event, state: State) -> None:
         """An event was written."""
         self._state = state
+        if event.kind is Kind.INTENDED and event.host:
+            self._begun[event.host] = event.at
         self._lines = [*self._lines[1 - LAST :], line(event)]
         self.tick(event.at)
 
@@ -66,7 +70,7 @@ class LiveStatus:
         picture = Group(
             Text(f"run {plain(self._run)}: {counted(len(state.open), 'step')} in flight", style="bold"),
             *(Text(f"  {said}") for said in combos(self._graph, state)),
-            _hosts(state, now),
+            _hosts(state, self._begun, now),
             *(Text(said, style="dim", no_wrap=True, overflow="ellipsis") for said in self._lines),
         )
         try:
@@ -76,13 +80,17 @@ class LiveStatus:
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._live.console.file.fileno())
 
 
-def _hosts(state: State, now: float) -> Table:
-    """Those under way, the longest first. Cells are Text: nothing in them is markup."""
+def _hosts(state: State, begun: Mapping[str, float], now: float) -> Table:
+    """Those under way, the longest first. Cells are Text: nothing in them is markup.
+
+    `begun`: when the last step of a host began; of one that was taken up it is shown how long the host is under way.
+    """
     table = Table(box=None, padding=(0, 2), show_header=False)
     active = [state.hosts[name] for name in (*state.open, *state.asking)]
-    for host in sorted(active, key=lambda host: host.since)[:ACTIVE]:
+    since = {host.name: begun.get(host.name, host.since) if host.open else host.since for host in active}
+    for host in sorted(active, key=lambda host: since[host.name])[:ACTIVE]:
         doing = host.step if host.open else "asked by a gate"
-        table.add_row(Text(plain(host.name)), Text(str(doing)), Text(spoken(now - host.since)))
+        table.add_row(Text(plain(host.name)), Text(str(doing)), Text(spoken(now - since[host.name])))
     soaking = sum(counts[Status.SOAKING] for counts in state.statuses.values())
     rest = max(0, len(active) - ACTIVE)
     if rest or soaking:

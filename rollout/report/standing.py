@@ -9,9 +9,10 @@ from typing import NamedTuple
 from rollout.model.event import Event
 from rollout.model.state import Status
 from rollout.report.events import what
-from rollout.report.plain import counted, plain, spoken, stamp, table
+from rollout.report.plain import clock, counted, plain, spoken, stamp, table
 
 HELD_SHOWN = 20
+RUNNING_SHOWN = 8
 
 
 class Holder(NamedTuple):
@@ -32,9 +33,17 @@ class Held(NamedTuple):
     because: str
 
 
+class Running(NamedTuple):
+    """A step in flight, and since when it runs."""
+
+    host: str
+    step: str
+    since: float
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A run at `now`. `asked`: requests that no controller has read yet. `ended`: exit code, why, when."""
+    """A run at `now`. `asked`: requests that no controller has read yet. `ended`: exit code, why, when. `running`: a few, the longest first."""
 
     run: str
     plan: str
@@ -51,6 +60,7 @@ class Standing:
     counts: Mapping[tuple[str, str, Status], int] = field(default_factory=dict)
     held: Sequence[Held] = ()
     asked: Sequence[Event] = ()
+    running: Sequence[Running] = ()
 
 
 def release(host: str, options: str = "") -> str:
@@ -92,6 +102,8 @@ def text(standing: Standing, options: str = "") -> str:
         for event in standing.asked
     ]
     lines = [*table(rows, ""), "", *_counts(standing.counts)]
+    if standing.running:
+        lines += ["", "in flight, the longest first", *table(_running(standing))]
     if standing.held:
         lines += ["", "held, and in need of a person", *_held(standing.held, options)]
     return "\n".join(lines) + "\n"
@@ -124,6 +136,13 @@ def _counts(counts: Mapping[tuple[str, str, Status], int]) -> list[str]:
     ]
     totals = [str(sum(count for key, count in counts.items() if key[2] is status)) for status in shown]
     return table([*rows, ["all", *totals]], "")
+
+
+def _running(standing: Standing) -> list[list[str]]:
+    return [
+        [plain(step.host), step.step, f"since {clock(step.since)} ({spoken(standing.now - step.since)})"]
+        for step in standing.running
+    ]
 
 
 def _number(wave: str) -> int:
@@ -162,6 +181,7 @@ def as_json(standing: Standing) -> str:
             "stopped": dict(standing.tripped),
             "hosts": totals,
             "waves": waves,
+            "running": [step._asdict() for step in standing.running],
             "held": [host._asdict() for host in standing.held],
         }
     )

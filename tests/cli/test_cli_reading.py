@@ -1,6 +1,7 @@
 """status, why, hosts and events, from the journal alone."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -9,11 +10,15 @@ from pathlib import Path
 import pytest
 
 from rollout import journal
+from rollout.engine.inbox import VirtualInbox
+from rollout.executors.rehearsal import World
 from rollout.graph import compile_graph
 from rollout.journal import Owner
+from rollout.model.event import Kind
 from rollout.model.fleet import Fleet, Host
 from tests.cli.worlds import Typist, a_run, failing
-from tests.fleet import a_combo, a_graph, a_plan, an_owner
+from tests.engine.dying import Died, DyingJournal
+from tests.fleet import a_combo, a_graph, a_plan, an_engine, an_owner
 
 ESCAPES = re.compile(r"[^\n -\ud7ff\ue000-\uffff]|[\x7f-\x9f]")
 
@@ -155,3 +160,42 @@ def test_a_reader_that_goes_away_is_no_error(halted: Path) -> None:
         process.stdout.close()
         said = process.stderr.read()
     assert (process.returncode, said) == (0, b"")
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Path:
+    """The controller has died while `upgrade` was running on a1; its unit is beside the journal."""
+    graph = a_graph({"a": 2})
+    path = tmp_path / ".rollout" / "journal.sqlite3"
+    inbox = VirtualInbox(1_700_000_000)
+    with journal.open(str(path), inbox.now) as book:
+        book.create("run", graph, plan_file=str(tmp_path / "plan.yml"), created_by="me@here")
+        world = World(inbox.now, duration=lambda _host, step: 1e9 if step.name == "upgrade" else 10.0)
+        with pytest.raises(Died):
+            an_engine(graph, DyingJournal(book, 5, committed=True), world, inbox).run()
+        assert [event.kind for event in book.events("run")][-1] is Kind.INTENDED
+    return path
+
+
+def test_a_long_step_is_shown_with_since_when_it_runs(rollout: Typist, running: Path) -> None:
+    assert re.search(
+        r"in flight, the longest first\n  a1  upgrade  since 22:13:30Z \(\d+d\d+h\)", rollout("status").out
+    )
+    (status,) = [json.loads(line) for line in rollout("status", "--json").out.splitlines()]
+    assert status["running"] == [{"host": "a1", "step": "upgrade", "since": 1_700_000_010.0}]
+    assert "\nupgrade runs since 22:13:30Z (" in rollout("why", "a1").out
+    assert "last heard" not in rollout("why", "a1").out, "nothing is here to read"
+    assert "runs since" not in rollout("why", "a2").out
+
+
+def test_why_says_what_was_last_heard_of_a_step(rollout: Typist, running: Path) -> None:
+    unit = running.parent / "units" / "run" / "a1" / "upgrade.2" / "private" / "artifacts" / "unit"
+    unit.mkdir(parents=True)
+    printed = "TASK [Upgrade] ****\r\nguard: dist-upgrade has run for 62 s: Unpacking \x1b[1mlinux-image-6.12 ...\r\n\r\n"
+    (unit / "stdout").write_bytes(printed.encode())
+    os.utime(unit / "stdout", (1_700_000_100, 1_700_000_100))
+    heard = "guard: dist-upgrade has run for 62 s: Unpacking linux-image-6.12 ..."
+    assert f"; last heard 22:15:00Z: {heard}\n" in rollout("why", "a1").out
+    told = [json.loads(line) for line in rollout("why", "a1", "--json").out.splitlines()]
+    assert told[1]["heard"] == heard
+    assert told[1]["heard_at"] == 1_700_000_100
