@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from rollout.journal import Journal, Owner
 from rollout.model.decision import Stop
 from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph
-from rollout.model.seams import Connection, Drain, Executor, Gate
+from rollout.model.seams import Connection, Drain, Executor, Gate, Order, Post
 from rollout.model.state import State
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 class Reach:
     """What a controller reaches the world with. `tidy` is called with a run's name when its controller is done.
 
-    `end` ends what still runs of a run that is given up with its controller.
+    `end` ends what still runs of a run that is given up with its controller. `sweep` carries out steps that change nothing, many hosts
+    at a time; None: the executor does.
     """
 
     executor: Executor
@@ -43,6 +44,7 @@ class Reach:
     connect: Connect
     tidy: Callable[[str], None] = lambda _run: None
     end: Callable[[str], None] = lambda _run: None
+    sweep: Callable[[Iterable[Order], Post], None] | None = None
 
     def subjects(self, graph: Graph) -> Subjects:
         """Hosts as gates and drains are given them."""
@@ -59,6 +61,7 @@ def real(graph: Graph, inventory: "Inventory", plan_file: Path, units: Path) -> 
     A host that had begun and has left the inventory is not reached: under its mere name another machine may answer.
     """
     from rollout.executors.ansible import AnsibleExecutor
+    from rollout.executors.sweep import Sweep
 
     names = frozenset(inventory.all_hosts)
 
@@ -75,8 +78,16 @@ def real(graph: Graph, inventory: "Inventory", plan_file: Path, units: Path) -> 
 
     folder = plan_file.absolute().parent
     executor = AnsibleExecutor(units, variables_of, inventory.groups, folder, connect=connect)
+    sweep = Sweep(units, variables_of, inventory.groups, folder, processes=graph.controller)
+
+    def end(run: str) -> None:
+        sweep.close()
+        executor.end(run)
+
     asker = ThreadedAsker(gates(graph))
-    return Reach(executor, asker, drains(graph), inventory.variables, connect, executor.prune, executor.end)
+    return Reach(
+        executor, asker, drains(graph), inventory.variables, connect, executor.prune, end, sweep.run
+    )
 
 
 def gates(graph: Graph) -> dict[str, Gate]:

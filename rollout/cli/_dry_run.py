@@ -1,9 +1,9 @@
 """`apply --dry-run`: the questions that change nothing, asked of every host. Nothing of it is in the journal."""
 
+from collections.abc import Iterable
 from functools import partial
 from itertools import count
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +13,7 @@ from rollout.engine.inbox import Answered, Inbox
 from rollout.model.decision import Ask
 from rollout.model.graph import Graph
 from rollout.model.plan import Step
-from rollout.model.seams import Answer, Ending, Order, Outcome
+from rollout.model.seams import Answer, Ending, Executor, Order, Outcome, Post
 from rollout.report.plain import counted, plain
 
 if TYPE_CHECKING:
@@ -25,8 +25,10 @@ RUN = "dry-run"
 
 def ask(graph: Graph, inventory: "Inventory", plan_file: Path) -> int:
     """Ask the gates `before run`, then run the precheck step; gives 0, or 1 when a host would not be begun."""
-    with TemporaryDirectory(dir=_compiling.state_directory(plan_file), prefix="dry-run-") as units:
-        reach = _controller.real(graph, inventory, plan_file, Path(units))
+    from rollout.executors.scratch import scratch
+
+    with scratch(_compiling.state_directory(plan_file), RUN) as units:
+        reach = _controller.real(graph, inventory, plan_file, units)
         try:
             failing = {**gates(graph, reach), **prechecks(graph, reach)}
         finally:  # also after Ctrl-C: the folder goes, so nothing may go on in it
@@ -81,26 +83,32 @@ def _precheck(graph: Graph, combo: str) -> Step | None:
 
 def prechecks(graph: Graph, reach: _controller.Reach) -> dict[str, str]:
     """Host -> why its precheck fails. Run only where it is the chain's first step and disrupts nothing."""
-    waiting = [(node.name, step) for node in graph.nodes.values() if (step := _precheck(graph, node.combo))]
-    if not waiting:
+    orders = [
+        Order(RUN, node.name, step, 1, 0, variables=_variables(graph, node.name))
+        for node in graph.nodes.values()
+        if (step := _precheck(graph, node.combo))
+    ]
+    if not orders:
         click.echo("precheck: no chain begins with a step of that name, so none was run")
         return {}
-    total, inbox, steps, subjects = len(waiting), Inbox(), reach.steps(), reach.subjects(graph)
+    inbox = Inbox()
+    sweep = reach.sweep or partial(_one_by_one, reach.executor)
+    sweep(orders, inbox.post)
     failing: dict[str, str] = {}
-    in_flight = 0
-    while waiting or in_flight:
-        while waiting and in_flight < graph.controller:
-            host, step = waiting.pop()
-            order = Order(RUN, host, step, 1, 0, variables=_variables(graph, host))
-            steps.run(order, partial(subjects.of, host, {}, inbox.now()), inbox.post)
-            in_flight += 1
+    unanswered = {order.host for order in orders}
+    while unanswered:
         message = inbox.get(None)
         if isinstance(message, Outcome):
-            in_flight -= 1
+            unanswered.discard(message.host)
             if message.ending is not Ending.DONE:
                 failing[message.host] = f"{PRECHECK}: {message.ending}, {message.because}"
-    click.echo(f"precheck: {total - len(failing)} of {counted(total, 'host')} pass")
+    click.echo(f"precheck: {len(orders) - len(failing)} of {counted(len(orders), 'host')} pass")
     return failing
+
+
+def _one_by_one(executor: Executor, orders: Iterable[Order], post: Post) -> None:
+    for order in orders:
+        executor.run(order, post)
 
 
 def _variables(graph: Graph, host: str) -> dict[str, object]:

@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 PATHS = (
     "roles_path", "collections_path", "library", "module_utils", "action_plugins", "become_plugins", "connection_plugins",
@@ -104,8 +105,15 @@ def _is_label(parts: list[str], index: int) -> bool:
     return parts[index] == "prompt" or parts[index + 1 : index + 2] == ["@"]
 
 
-def ansible_cfg(users: Mapping[str, Mapping[str, str]], *, password: bool = False) -> str:
-    """The text of a unit's ansible.cfg. `password`: the host is reached with one, so ssh may be asked for it.
+def ansible_cfg(
+    users: Mapping[str, Mapping[str, str]],
+    *,
+    password: bool = False,
+    defaults: Mapping[str, object] = MappingProxyType({}),
+) -> str:
+    """The text of a unit's ansible.cfg.
+
+    `password`: the host is reached with one, so ssh may be asked for it. `defaults`: keys of that section in which a sweep differs.
 
     internal_poll_interval: the default burns 30-50 ms CPU a second for nothing. usetty, pipelining: nothing hangs on a
     terminal that can hang up. retries: a retry can run a task twice at the same time.
@@ -118,7 +126,7 @@ def ansible_cfg(users: Mapping[str, Mapping[str, str]], *, password: bool = Fals
         "defaults": {
             "forks": 1, "gathering": "explicit", "host_key_checking": True, "retry_files_enabled": False, "nocows": True,
             "nocolor": True, "internal_poll_interval": 0.05, "display_skipped_hosts": False, "deprecation_warnings": False,
-            "localhost_warning": False, "fact_caching": "memory",
+            "localhost_warning": False, "fact_caching": "memory", **defaults,
         },
         "inventory": {"enable_plugins": "script", "unparsed_warning": True, "any_unparsed_is_failed": True},
         "connection": {"pipelining": True},

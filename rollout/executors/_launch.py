@@ -49,10 +49,8 @@ class Launcher:
             "folder": str(self.folder),
             "playbook": str(self.folder / str(order.step.playbook)),
         })  # fmt: skip
-        password = any(
-            variables.get(name) for name in ("ansible_password", "ansible_ssh_pass", "ansible_ssh_password")
-        )
-        write(unit.private / "ansible.cfg", ansible_cfg(self.users, password=password))
+        cfg = ansible_cfg(self.users, password=has_password(variables))
+        write(unit.private / "ansible.cfg", cfg)
         write_inventory(unit.private, order.host, variables, groups)
         named = {
             "rollout_run": order.run,
@@ -86,6 +84,13 @@ class Launcher:
         finally:
             for handle in high:
                 os.close(handle)
+
+
+def has_password(variables: Mapping[str, Any]) -> bool:
+    """Whether ssh may have to give one."""
+    return any(
+        variables.get(name) for name in ("ansible_password", "ansible_ssh_pass", "ansible_ssh_password")
+    )
 
 
 def _with_us_importable(environ: Mapping[str, str]) -> dict[str, str]:

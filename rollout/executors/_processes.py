@@ -18,6 +18,12 @@ def become_subreaper() -> None:
         raise OSError(ctypes.get_errno(), "this kernel has no child subreaper")
 
 
+def die_with(parent: int, number: int) -> bool:
+    """That signal for us when the thread that started us ends, and its process with it. False: it has ended already."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
+    return os.getppid() == parent
+
+
 def stat(pid: int) -> tuple[str, int, int] | None:
     """State letter, parent, and start in clock ticks since boot; None when there is no such process."""
     try:

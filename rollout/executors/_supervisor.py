@@ -18,8 +18,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from rollout.executors import _chunk
 from rollout.executors._outcome import Event, judge, read_events, task_in_progress
-from rollout.executors._processes import age, become_subreaper, end_descendants, kill_descendants, stat
+from rollout.executors._processes import (
+    age,
+    become_subreaper,
+    die_with,
+    end_descendants,
+    kill_descendants,
+    stat,
+)
 from rollout.executors._secrets import hide
 from rollout.executors._text import sentence
 from rollout.executors._unit import Result, Unit, write
@@ -144,6 +152,13 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGHUP):  # ignored here, at their default in what we start
             signal.signal(number, lambda _number, _frame: None)
         signal.signal(signal.SIGTERM, lambda _number, _frame: self.ender.asked.set())
+        self._tie()
+
+    def _tie(self) -> None:
+        """What nobody will take up, such as a chunk of a sweep, ends with the controller that started it."""
+        controller = self.order.get("controller")
+        if controller is not None and not die_with(controller, signal.SIGTERM):
+            self.ender.asked.set()
 
     def _play(self) -> int | None:
         from ansible_runner import Runner, RunnerConfig  # noqa: PLC0415  slow: be followed and endable first
@@ -164,6 +179,8 @@ class Supervisor:
                 "ANSIBLE_HOST_KEY_CHECKING": "True",
                 "ANSIBLE_SSH_CONTROL_PATH_DIR": sockets,
                 "ANSIBLE_LOCAL_TEMP": str(private / "tmp"),
+                "ANSIBLE_CALLBACK_PLUGINS": str(private / "callbacks"),
+                "ROLLOUT_TOLD": str(_chunk.told(self.unit)),
             },
         )
         config.prepare()
@@ -189,17 +206,20 @@ class Supervisor:
             (self.unit.artifacts / "unit" / "command").unlink(missing_ok=True)
 
     def _conclude(self, code: int | None, trouble: str) -> None:
+        because = {
+            "signal": "it was told to stop",
+            "deadline": f"it took longer than {self.order['timeout']:g} s",
+        }
+        why = because.get(self.ender.reason) or trouble
+        if "hosts" in self.order:
+            _chunk.conclude(self.unit, code, why)
+            return
         events = read_events(self.unit.artifacts, self.unit.secrets())
         output = self.unit.printed()
         result = judge(self.order["host"], events, code, output)
         if result is None or (self.ender.reason and not _finished(events)):
-            because = {
-                "signal": "it was told to stop",
-                "deadline": f"it took longer than {self.order['timeout']:g} s",
-            }
-            why = because.get(self.ender.reason) or trouble or "Ansible died"
             ending = Ending.LATE if self.ender.reason == "deadline" else Ending.INTERRUPTED
-            result = Result(ending, f"{why}; {task_in_progress(events)}")
+            result = Result(ending, f"{why or 'Ansible died'}; {task_in_progress(events)}")
         self.unit.conclude(result, output)
 
 
