@@ -39,8 +39,8 @@ VARIABLES = frozenset(
 )
 """What of the user's ANSIBLE_ environment reaches a unit."""
 
-OURS = re.compile(r"ANSIBLE_|AWX_|RUNNER_|ROLLOUT_|(JOB_ID|AD_HOC_COMMAND_ID|PROJECT_UPDATE_ID|ORIGINAL_STDOUT_CALLBACK|MAX_EVENT_RES|LC_ALL|PYTHON(STARTUP|INSPECT|WARNINGS))$")  # fmt: skip
-"""Names that would change how Ansible or ansible-runner work."""
+OURS = re.compile(r"ANSIBLE_|AWX_|RUNNER_|ROLLOUT_|(JOB_ID|AD_HOC_COMMAND_ID|PROJECT_UPDATE_ID|ORIGINAL_STDOUT_CALLBACK|MAX_EVENT_RES|LC_ALL|PGPASSWORD|PYTHON(STARTUP|INSPECT|WARNINGS))$")  # fmt: skip
+"""Names that would change how Ansible or ansible-runner work, and the journal's address and password, which are ours alone."""
 
 MULTIPLEXING = re.compile(r"Control(Path|Master|Persist)", re.IGNORECASE)
 

@@ -2,10 +2,12 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from rollout.executors._classes import class_of, told
 from rollout.executors._secrets import hide_within
 from rollout.executors._text import last_lines, sentence
 from rollout.executors._unit import Result
@@ -13,9 +15,12 @@ from rollout.model.seams import Ending
 
 Event = Mapping[str, Any]
 
-HOST_KEY = re.compile(r"host key verification failed|remote host identification has changed|host key .* has changed|no .* host key is known for", re.IGNORECASE)  # fmt: skip
 WRAPPING = re.compile(r"^Data could not be sent to remote host \S+ Make sure this host can be reached over ssh:\s*(?=\S)|@{3,}|^@ +| +@\s*$", re.MULTILINE)  # fmt: skip
 """Ansible's words before ssh's own, and the frame of ssh's warning: they push the cause out of the sentence."""
+BEFORE = re.compile(r"^(Task failed: |Unexpected \w+ error: )+")
+"""Ansible's words before the cause that every failure has."""
+MACHINERY = ("msg", "reason", "module_stderr", "module_stdout")
+"""What Ansible, and what runs its modules, say in a result; the rest is what a program printed."""
 ERROR = re.compile(r"(?:\[ERROR\]:|ERROR!)\s+((?:(?!\[ERROR\]:|ERROR!).)*)", re.DOTALL)
 NOT_THE_CAUSE = re.compile(r"no start of json char|module result deserialization failed|module failure|see stdout/stderr for the exact error", re.IGNORECASE)  # fmt: skip
 """Messages of Ansible about the answer that it could not read: what happened is in the module's own output."""
@@ -44,11 +49,15 @@ def _without(secrets: tuple[str, ...], event: dict[str, Any]) -> Event:
     return {**event, "event_data": {**data, **texts}}
 
 
-def task_in_progress(events: Iterable[Event]) -> str:
-    """The last task that began, with whether it is known to have ended; for a person."""
-    name, ended = "", False
+def task_in_progress(events: Iterable[Event], now: float | None = None) -> str:
+    """The last task that began, with whether it is known to have ended, and for how long it has been silent; for a person.
+
+    `now`: seconds since the epoch; without it nothing is said about silence.
+    """
+    name, ended, last = "", False, ""
     for event in events:
         data = event.get("event_data") or {}
+        last = str(event.get("created") or last)
         if event.get("event") in {"playbook_on_task_start", "playbook_on_handler_task_start"}:
             name, ended = str(data.get("name") or data.get("task") or ""), False
         elif str(event.get("event")) in {
@@ -60,32 +69,50 @@ def task_in_progress(events: Iterable[Event]) -> str:
             ended = True
     if not name:
         return "no task had begun"
-    return (
-        f"the last task begun was {sentence(name, 120)!r}, {'which ended' if ended else 'which did not end'}"
-    )
+    how = "which ended" if ended else f"which did not end{_silence(last, now)}"
+    return f"the last task begun was {sentence(name, 120)!r}, {how}"
 
 
-def judge(host: str, events: Sequence[Event], code: int | None, output: str) -> Result | None:
+def _silence(last: str, now: float | None) -> str:
+    """A task that has said nothing for a minute or more may well hang."""
+    try:
+        heard = datetime.fromisoformat(last)
+    except ValueError:
+        return ""
+    minutes = int((now or 0.0) - (heard if heard.tzinfo else heard.replace(tzinfo=UTC)).timestamp()) // 60
+    return f": nothing has been heard of it for {minutes} min" if minutes >= 1 else ""
+
+
+def judge(
+    host: str,
+    events: Sequence[Event],
+    code: int | None,
+    output: str,
+    emptied: Callable[[], Mapping[str, Any]] = dict,
+) -> Result | None:
     """How the step came out; None when Ansible did not get to its end and did not say why: the host must be asked.
 
     `code`: of ansible-playbook, None when a signal ended it or it is not known. `output`: what it printed last.
+    `emptied`: finds the failing task's result elsewhere, when it was too long for Ansible's callback.
     """
     stats = next((e["event_data"] for e in reversed(events) if e.get("event") == "playbook_on_stats"), None)
     if stats is None:
-        if code is None:
-            return None
-        return Result(
-            Ending.FAILED, _complaint(output) or f"ansible-playbook ended with {code} and said nothing"
-        )
+        return None if code is None else _complained(code, output, "and said nothing")
     if any((stats.get("dark") or {}).values()):
         return _unreachable(host, events)
     if any((stats.get("failures") or {}).values()):
-        return _failed(host, events)
+        return _failed(host, events, emptied)
     if code:
-        return Result(
-            Ending.FAILED, _complaint(output) or f"ansible-playbook ended with {code} after its last task"
-        )
+        return _complained(code, output, "after its last task")
     return _went_through(host, stats)
+
+
+def _complained(code: int, output: str, otherwise: str) -> Result:
+    """What Ansible says that no event tells, such as a mistake in the playbook."""
+    complaint = _complaint(output)
+    if not complaint:
+        return Result(Ending.FAILED, f"ansible-playbook ended with {code} {otherwise}")
+    return Result(*told(class_of(complaint), complaint, Ending.FAILED))
 
 
 def _went_through(host: str, stats: Mapping[str, Any]) -> Result:
@@ -100,18 +127,32 @@ def _went_through(host: str, stats: Mapping[str, Any]) -> Result:
 
 def _unreachable(host: str, events: Sequence[Event]) -> Result:
     data = _last(events, "runner_on_unreachable")
-    message = str((data.get("res") or {}).get("msg") or "the host is unreachable").removeprefix(
-        "Task failed: "
-    )
-    message = WRAPPING.sub("", message)
-    if HOST_KEY.search(message):
-        return Result(Ending.REFUSED, f"the host key was refused: {sentence(message)}", _task(data))
-    return Result(Ending.UNREACHABLE, _of_whom(host, data) + sentence(message), _task(data))
+    message = str((data.get("res") or {}).get("msg") or "the host is unreachable")
+    message = WRAPPING.sub("", BEFORE.sub("", message))
+    ending, because = told(class_of(message), sentence(message), Ending.UNREACHABLE)
+    return Result(ending, _of_whom(host, data) + because, _task(data))
 
 
-def _failed(host: str, events: Sequence[Event]) -> Result:
+def _failed(host: str, events: Sequence[Event], emptied: Callable[[], Mapping[str, Any]]) -> Result:
     data = _last(events, "runner_on_failed")
-    return Result(Ending.FAILED, _of_whom(host, data) + cause(data.get("res") or {}), _task(data))
+    result = _culprit(data.get("res") or _last(events, "runner_item_on_failed").get("res") or emptied())
+    because = cause(result)
+    said = "\n".join(str(result.get(key) or "") for key in MACHINERY)
+    printed = "\n".join(str(result.get(key) or "") for key in ("stderr", "stdout"))
+    found = None if "censored" in result else class_of(said, printed, begun=_has_run(host, events))
+    ending, because = told(found, because, Ending.FAILED)
+    return Result(ending, _of_whom(host, data) + because, _task(data))
+
+
+def _has_run(host: str, events: Iterable[Event]) -> bool:
+    """Whether a module, which needs Python, has run on the host: only its results hold what it was invoked with."""
+    return any(
+        event.get("event") == "runner_on_ok"
+        and data.get("host") == host
+        and "invocation" in (data.get("res") or {})
+        for event in events
+        for data in (event.get("event_data") or {},)
+    )
 
 
 def _last(events: Sequence[Event], kind: str) -> Mapping[str, Any]:
@@ -133,21 +174,27 @@ def _of_whom(host: str, data: Mapping[str, Any]) -> str:
     return f"on {sentence(str(other), 80)}: " if other and other != host else ""
 
 
+def _culprit(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Of a loop the first item that failed."""
+    items = [item for item in result.get("results") or () if isinstance(item, Mapping) and item.get("failed")]
+    return _culprit(items[0]) if items else result
+
+
 def cause(result: Mapping[str, Any]) -> str:
     """The sentence in a failing task's result that says why."""
-    items = [item for item in result.get("results") or () if isinstance(item, Mapping) and item.get("failed")]
-    if items:
-        return cause(items[0])
+    result = _culprit(result)
     if "censored" in result:
         return "the task's result is hidden (no_log)"
-    said = {
-        key: str(result.get(key) or "").strip()
-        for key in ("msg", "module_stderr", "module_stdout", "stderr", "stdout")
-    }
+    said = {key: str(result.get(key) or "").strip() for key in (*MACHINERY, "stderr", "stdout")}
+    said["msg"] = BEFORE.sub("", said["msg"] or said["reason"])
     module = last_lines(said["module_stderr"]) or last_lines(said["module_stdout"])
     if module and (not said["msg"] or NOT_THE_CAUSE.search(said["msg"])):
         return sentence(module)
     printed = last_lines(said["stderr"]) or last_lines(said["stdout"])
+    if "rc" in result and not printed and NOT_THE_CAUSE.search(said["msg"]):
+        return (
+            f"the module ended with exit code {result['rc']} and said nothing, as under a sudo that refuses"
+        )
     if said["msg"].startswith("non-zero return code"):
         return sentence(
             f"exit code {result.get('rc')}: {printed}"

@@ -216,10 +216,10 @@ class Supervisor:
             return
         events = read_events(self.unit.artifacts, self.unit.secrets())
         output = self.unit.printed()
-        result = judge(self.order["host"], events, code, output)
+        result = judge(self.order["host"], events, code, output, self.unit.failure)
         if result is None or (self.ender.reason and not _finished(events)):
             ending = Ending.LATE if self.ender.reason == "deadline" else Ending.INTERRUPTED
-            result = Result(ending, f"{why or 'Ansible died'}; {task_in_progress(events)}")
+            result = Result(ending, f"{why or 'Ansible died'}; {task_in_progress(events, time.time())}")
         self.unit.conclude(result, output)
 
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rollout.executors._printed import last_failure
 from rollout.executors._secrets import hide, secrets_of
 from rollout.executors._text import clean
 from rollout.model.seams import Order
@@ -218,6 +219,10 @@ class Unit:
         except FileNotFoundError:
             return ""
         return hide(text.partition("\n")[2] if skipped else text, self.secrets())
+
+    def failure(self) -> Mapping[str, Any]:
+        """The failing task's result as Ansible printed it, without secrets."""
+        return last_failure(self.artifacts / "unit" / "stdout", self.secrets())
 
     def conclude(self, result: Result, output: str) -> Result:
         """The result as written, without secrets. It comes first; when the disk is full for it, the artifacts make room."""

@@ -19,6 +19,7 @@ from rollout.executors._takeup import Closed, Inquiry, Patience, is_followable, 
 from rollout.executors._text import last_lines, sentence
 from rollout.executors._unit import Result, Unit, begun_here, file_name
 from rollout.executors._watching import Followed, Watcher
+from rollout.executors._way import cause_asked
 from rollout.model.seams import Connection, Ending, Order, Outcome, Post
 
 LEEWAY = 30.0
@@ -208,6 +209,7 @@ class AnsibleExecutor:
         unit = Unit.of(self._units, order)
         result = unit.result() or self._recover(order, unit)
         if result.ending != Ending.INTERRUPTED:
+            result = cause_asked(self._inquiry(order).connect, order.host, result)
             reply(Ending(result.ending), result.because, result.task)
         elif unit.began() is not None:
             reply(*self._inquiry(order).after_death(unit, result.because))
@@ -232,7 +234,7 @@ class AnsibleExecutor:
         while unit.playbook() is not None and time.monotonic() < until:
             self._closing.wait(0.02)  # the kernel kills it with its supervisor: let it write no more
         events, output = read_events(unit.artifacts, unit.secrets()), unit.printed()
-        result = judge(order.host, events, None, output)
+        result = judge(order.host, events, None, output, unit.failure)
         if result is None:
             why = last_lines(_read(unit.path / "supervisor.log"), 1)
             local = (

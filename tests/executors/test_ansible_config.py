@@ -28,7 +28,7 @@ def test_the_users_environment_is_let_through_by_a_list() -> None:
     found = environment({
         "PATH": "/bin", "SSH_AUTH_SOCK": "/s", "OS_CLOUD": "tokyo", "ANSIBLE_ROLES_PATH": "/r", "ANSIBLE_CONFIG": "/x",
         "ANSIBLE_HOST_KEY_CHECKING": "False", "ANSIBLE_STRATEGY": "free", "ANSIBLE_FORKS": "50", "JOB_ID": "7",
-        "AWX_LIB_DIRECTORY": "/a", "ROLLOUT_MARK": "m", "LC_ALL": "ja_JP", "ANSIBLE_VAULT_PASSWORD_FILE": "vault",
+        "AWX_LIB_DIRECTORY": "/a", "ROLLOUT_MARK": "m", "ROLLOUT_JOURNAL": "postgresql://me:pw@db/x", "PGPASSWORD": "pw", "LC_ALL": "ja_JP", "ANSIBLE_VAULT_PASSWORD_FILE": "vault",
     }, Path("/home/me"))  # fmt: skip
     assert found == {
         "PATH": "/bin", "SSH_AUTH_SOCK": "/s", "OS_CLOUD": "tokyo", "ANSIBLE_ROLES_PATH": "/r",

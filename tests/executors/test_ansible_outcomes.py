@@ -1,11 +1,13 @@
 """One real Ansible per way in which a step can come out; all run at the same time, once for this file."""
 
 import json
+import sys
 
 import pytest
 
 from rollout.model.seams import Ending, Outcome
 from tests.executors.ansible_bench import LOCAL, Bench
+from tests.executors.test_ansible_classes import PY36, TOO_OLD
 
 SECRET = "correct-horse-battery"
 FAR = {"ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_ssh_common_args": "-F none"}
@@ -61,6 +63,35 @@ WORLDS = {
     "unreachable": """
     - ansible.builtin.command: "true"
 """,
+    "huge": """
+    - ansible.builtin.shell: "head -c 800000 /dev/zero | tr '\\\\0' x; echo; echo the cause >&2; exit 3"
+""",
+    "pausing": """
+    - ansible.builtin.pause: {seconds: 1}
+    - name: Confirm
+      ansible.builtin.pause: {prompt: "Upgrade {{ inventory_hostname }}"}
+    - ansible.builtin.file: {path: "{{ playbook_dir }}/went-on", state: touch}
+""",
+    "prompting": """- hosts: all
+  vars_prompt: [{name: release, prompt: Which release}]
+  tasks: [{ansible.builtin.file: {path: "{{ playbook_dir }}/went-on", state: touch}}]
+""",
+    "answered": """- hosts: all
+  gather_facts: false
+  vars_prompt: [{name: release, prompt: Which release, default: seven}, {name: rollout_target, prompt: "no question"}]
+  tasks: [{ansible.builtin.assert: {that: "release == 'seven'"}}]
+""",
+    "terminal": """- hosts: all
+  serial: "{{ lookup('ansible.builtin.pipe', 'read x < /dev/tty && echo 1') }}"
+  tasks: [{ansible.builtin.debug: {msg: x}}]
+""",
+    "old": """
+    - ansible.builtin.command: "true"
+""",
+    "vanishing": """
+    - ansible.builtin.file: {path: "{{ ansible_python_interpreter }}", state: absent}
+    - ansible.builtin.command: "true"
+""",
     STRANGE: """
     - ansible.builtin.assert: {that: "rollout_host == inventory_hostname"}
 """,
@@ -74,6 +105,12 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     for host in WORLDS:
         bench.variables[host] = planted
     bench.variables["unreachable"] = FAR
+    old = bench.folder / "old-python"
+    old.write_text(f"#!/bin/sh\ncat > /dev/null\nprintf '%s' '{PY36}' >&2\nexit 1\n")
+    old.chmod(0o755)
+    (bench.folder / "python").symlink_to(sys.executable)
+    bench.variables["old"] = LOCAL | {"ansible_python_interpreter": str(old)}
+    bench.variables["vanishing"] = LOCAL | {"ansible_python_interpreter": str(bench.folder / "python")}
     bench.variables["done"] = planted | {
         "template": "{{ word }}", "word": "forty-two", "raw": {"__ansible_unsafe": "{{ not a template }}"},
     }  # fmt: skip
@@ -149,10 +186,11 @@ def test_a_play_that_did_nothing_on_the_host_is_no_success(
 
 
 def test_ansibles_own_complaint_comes_with_its_place(bench: Bench, outcomes: dict[str, Outcome]) -> None:
-    assert outcomes["no-role"].ending is Ending.FAILED
-    assert outcomes["no-role"].because.startswith("the role 'there-is-none' was not found in ")
+    missing = "something that the playbook names is missing on the controller: the"
+    assert outcomes["no-role"].ending is Ending.MISFIT
+    assert outcomes["no-role"].because.startswith(f"{missing} role 'there-is-none' was not found in ")
     assert outcomes["no-role"].because.endswith(f"({bench.folder}/no-role.yml:2:11)")
-    assert outcomes["missing"].because == f"the playbook: {bench.folder}/missing.yml could not be found"
+    assert outcomes["missing"].because == f"{missing} playbook: {bench.folder}/missing.yml could not be found"
 
 
 def test_a_crashing_module_is_told_by_its_own_error(outcomes: dict[str, Outcome]) -> None:
@@ -163,6 +201,37 @@ def test_a_crashing_module_is_told_by_its_own_error(outcomes: dict[str, Outcome]
 def test_unreachable_comes_with_what_ssh_said(outcomes: dict[str, Outcome]) -> None:
     assert outcomes["unreachable"].ending is Ending.UNREACHABLE
     assert outcomes["unreachable"].because.endswith("port 1: Connection refused")
+
+
+def test_the_cause_of_a_failure_with_a_huge_result_is_told(outcomes: dict[str, Outcome]) -> None:
+    assert (outcomes["huge"].ending, outcomes["huge"].because) == (Ending.FAILED, "exit code 3: the cause")
+
+
+@pytest.mark.parametrize(
+    ("host", "question"),
+    [("pausing", "[Confirm] Upgrade pausing:"), ("prompting", "Which release")],
+)
+def test_nobody_answers_a_prompt_and_nothing_goes_on_without_an_answer(
+    bench: Bench, outcomes: dict[str, Outcome], host: str, question: str
+) -> None:
+    assert outcomes[host].ending is Ending.MISFIT
+    assert outcomes[host].because == f"the playbook asks a person: nobody is there to answer: {question}"
+    assert not (bench.folder / "went-on").exists()
+
+
+def test_a_prompt_that_has_its_answer_is_none(outcomes: dict[str, Outcome]) -> None:
+    assert outcomes["answered"].ending is Ending.DONE, outcomes["answered"]
+
+
+def test_there_is_no_terminal_to_wait_at(outcomes: dict[str, Outcome]) -> None:
+    assert outcomes["terminal"].ending is Ending.FAILED
+    assert "/dev/tty" in outcomes["terminal"].because
+
+
+def test_a_python_that_is_too_old_or_goes_away_is_named(outcomes: dict[str, Outcome]) -> None:
+    assert (outcomes["old"].ending, outcomes["old"].because.startswith(TOO_OLD)) == (Ending.MISFIT, True)
+    assert outcomes["vanishing"].ending is Ending.FAILED
+    assert outcomes["vanishing"].because.startswith("the host's Python went away in the middle of the step")
 
 
 def test_a_strange_host_name_is_a_name_and_nothing_else(bench: Bench, outcomes: dict[str, Outcome]) -> None:

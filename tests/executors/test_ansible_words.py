@@ -93,7 +93,8 @@ def test_unreachable_is_told_from_a_syntax_error_of_the_same_exit_code() -> None
     assert lost is not None
     assert wrong is not None
     assert (lost.ending, lost.because, lost.task) == (Ending.UNREACHABLE, "Connection timed out", "Ping")
-    assert (wrong.ending, wrong.because) == (Ending.FAILED, "Syntax Error while loading YAML.")
+    assert wrong.ending == Ending.MISFIT
+    assert wrong.because == "the playbook has a mistake: Syntax Error while loading YAML."
 
 
 @pytest.mark.parametrize(
