@@ -6,6 +6,7 @@ from rollout.cli import _hosts, _options, _requests, _runs
 from rollout.errors import UsageError
 from rollout.journal import Journal, RunRow
 from rollout.model.event import Event, Kind
+from rollout.model.ledger import irreversible
 from rollout.model.state import State, Status
 from rollout.report.plain import listed, plain
 
@@ -74,7 +75,7 @@ def _way(book: Journal, row: RunRow, state: State, name: str) -> list[str]:
         raise UsageError(f"{plain(name)} has not begun: there is nothing to take back")
     if host.back is not None:
         raise UsageError(f"{plain(name)} walks back already: {plain(host.back)}")
-    final = combo.irreversible(combo.reached(host.passed, host.step), host.effects)
+    final = irreversible(state, host)
     if final is not None:
         raise UsageError(
             f"{plain(name)} cannot be rolled back: {final} has begun, names no undo, and no snapshot is kept from before it; nothing was asked"

@@ -6,7 +6,7 @@ A request that no longer fits (a retry of a host that is not held, say) changes 
 from collections.abc import Callable
 
 from rollout.model.event import Event, Kind
-from rollout.model.ledger import close, close_effect, endangered, open_effects
+from rollout.model.ledger import close, close_effect, endangered, irreversible, open_effects
 from rollout.model.plan import COMMIT, REMEDY
 from rollout.model.seams import Answer, Ending
 from rollout.model.state import OUT, HostState, State, Status
@@ -130,7 +130,7 @@ def _intended(state: State, host: HostState, event: Event) -> None:
     if host.status is Status.WAITING:
         _enter(host, Status.RUNNING, event)
     if event.step != host.step:
-        host.tries, host.lost = 0, False
+        host.tries, host.deaths, host.lost = 0, 0, False
     host.step, host.attempt, host.open, host.ending = event.step, event.attempt, True, None
     host.because, host.not_before, host.reserved = event.because, 0.0, False
     host.fresh = bool(event.data.get("slots"))
@@ -144,7 +144,7 @@ def _intended(state: State, host: HostState, event: Event) -> None:
 
 
 def _done(state: State, host: HostState, event: Event) -> None:
-    host.open, host.tries, host.lost = False, 0, False
+    host.open, host.tries, host.deaths, host.lost = False, 0, 0, False
     step = state.graph.step_of(host.name, event.step or "")
     if step is not None and step.of is not None:
         close_effect(state, host, step)
@@ -165,6 +165,7 @@ def _failed(_state: State, host: HostState, event: Event) -> None:
 def _void(_state: State, host: HostState, event: Event) -> None:
     """A host that was never touched gives back what it took: whether it may begin is decided anew."""
     host.open, host.because = False, event.because
+    host.deaths += event.data.get("ending") == Ending.RESUMABLE
     if host.fresh and event.data.get("ending") == Ending.NEVER_BEGAN:
         host.slot = False
 
@@ -285,13 +286,14 @@ def _resolved(state: State, host: HostState, event: Event) -> None:
 def _back_to_work(host: HostState, event: Event) -> None:
     """A host for which no step was ever begun waits for its wave, as before."""
     _enter(host, Status.RUNNING if host.attempt else Status.WAITING, event)
-    host.ending, host.not_before, host.tries, host.uncertain = None, 0.0, 0, False
+    host.ending, host.not_before, host.tries, host.deaths, host.uncertain = None, 0.0, 0, 0, False
     host.answered, host.gate_tries, host.stuck, host.lost = {}, {}, False, False
 
 
-def _rollback(_state: State, host: HostState, event: Event) -> None:
-    """A step in flight ends first."""
-    if host.status in {Status.RETIRED, Status.GONE, Status.ROLLED_BACK} or not host.attempt:
+def _rollback(state: State, host: HostState, event: Event) -> None:
+    """A step in flight ends first. A host on which something has begun that nothing takes back is left as it is."""
+    gone = host.status in {Status.RETIRED, Status.GONE, Status.ROLLED_BACK}
+    if gone or irreversible(state, host) is not None or not host.attempt:
         return
     host.back = event.because
     if not host.open:

@@ -4,7 +4,7 @@ An effect is open from the intent of the step that has an `undo` on: what became
 undo must be able to meet a host on which it has done nothing.
 """
 
-from rollout.model.plan import UNDO, Step
+from rollout.model.plan import COMMIT, UNDO, Step
 from rollout.model.state import HostState, State, Status
 
 
@@ -12,6 +12,12 @@ def endangered(state: State, host: HostState) -> bool:
     """Whether a step was begun on the host that no guest may be under."""
     begun = state.combo_of(host.name).reached(host.passed, host.step)
     return any(step.endangers_guests for step in begun)
+
+
+def irreversible(state: State, host: HostState) -> str | None:
+    """The step that was begun on the host and that nothing takes back any more."""
+    combo = state.combo_of(host.name)
+    return combo.irreversible(combo.reached(host.passed, host.step), host.effects)
 
 
 def open_effects(state: State, host: HostState, names: tuple[str, ...]) -> None:
@@ -25,6 +31,8 @@ def close_effect(state: State, host: HostState, side: Step) -> None:
     combo, of = state.combo_of(host.name), side.of or ""
     step = combo.step(of)
     close(host, of)
+    if side.name.startswith(COMMIT) and irreversible(state, host) is not None:
+        host.back = None  # what was just made final was its way back
     if side.name.startswith(UNDO):
         open_effects(state, host, step.closes if step is not None else ())
     if host.back is not None or side.name.startswith(UNDO):

@@ -36,11 +36,6 @@ def is_uncertain(host: HostState, step: Step | None) -> bool:
 def walk_back(graph: Graph, state: State, host: HostState, now: float) -> Decision | None:
     """The next undo; None while it has to wait."""
     combo = state.combo_of(host.name)
-    final = combo.irreversible(combo.reached(host.passed, host.step), host.effects)
-    if final is not None:
-        return _stays(
-            host, f"it cannot walk back: {final} has begun and names no undo, nor was a snapshot kept"
-        )
     if not host.effects:
         asked = ask(host, f"after {ROLLBACK}", graph.gates_at.get(("after", ROLLBACK), ()))
         because = f"everything that was open on it is undone: {host.back}"
