@@ -15,8 +15,10 @@ from rollout.cli._screen import Screen
 from rollout.engine import Engine
 from rollout.engine.asking import Asker, ThreadedAsker
 from rollout.engine.inbox import Inbox, Message, StopAsked
+from rollout.engine.paths import Examiner, PathAsker, ThreadedPaths
 from rollout.engine.steps import Steps
 from rollout.engine.subjects import Connect, Subjects
+from rollout.engine.ways import SshWays
 from rollout.errors import INTERRUPTED, TERMINATED, InventoryError
 from rollout.journal import Journal, Owner
 from rollout.model.decision import Stop
@@ -45,6 +47,7 @@ class Reach:
     tidy: Callable[[str], None] = lambda _run: None
     end: Callable[[str], None] = lambda _run: None
     sweep: Callable[[Iterable[Order], Post], None] | None = None
+    paths: PathAsker | None = None
 
     def subjects(self, graph: Graph) -> Subjects:
         """Hosts as gates and drains are given them."""
@@ -85,8 +88,9 @@ def real(graph: Graph, inventory: "Inventory", plan_file: Path, units: Path) -> 
         executor.end(run)
 
     asker = ThreadedAsker(gates(graph))
+    paths = ThreadedPaths(Examiner(SshWays(graph, variables_of)))
     return Reach(
-        executor, asker, drains(graph), inventory.variables, connect, executor.prune, end, sweep.run
+        executor, asker, drains(graph), inventory.variables, connect, executor.prune, end, sweep.run, paths
     )
 
 
@@ -151,6 +155,7 @@ def control(
         inbox,
         listener=screen.tell,
         gone=gone,
+        paths=reach.paths,
     )
     with screen, stopping(inbox):
         stop = engine.run()

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rollout.errors import HostKeyRefused, SshError, SshUnsupported
+from rollout.errors import HostKeyRefused, HostUnreachable, SshError, SshUnsupported, of_this_machine
 from rollout.executors._asking import NoAnswer, Seen, ask
+from rollout.executors._blame import never_reached
 from rollout.executors._guard import GuardRefused, Kept, ask_guard, note_resumable
 from rollout.executors._processes import open_process
 from rollout.executors._text import sentence
@@ -84,6 +85,8 @@ class Inquiry:
         last = _last_begun(mine)
         if last is not None and self._came_to_its_end(last):
             return Ending.DONE, "an earlier try of it, which was taken for lost, came to its end"
+        if self.order.lost:
+            return self._go_on(unit, mine)
         last = last or _last_begun(unit.of_other_runs())
         if not self._may_still_run(last, mine):
             return None
@@ -93,13 +96,31 @@ class Inquiry:
             lambda: self._look(last),
         )
         if not isinstance(seen, Seen):
-            return seen
+            return _not_begun(seen)
         if seen.quiet:
             return None
         return (
             Ending.FAILED,
             f"not started: of an earlier try {', '.join(seen.running)} still runs on {self.order.host}",
         )
+
+    def _go_on(self, unit: Unit, mine: list[Unit]) -> Answer | None:
+        """An earlier try vanished with the path to the host. None: it did nothing, or this one goes on where that was."""
+        once, kept = self.order.step.once, list[Kept]()
+        silent = min(self.order.step.timeout, self.patience.silent_before_start)
+        seen = self._wait(self.order.step.timeout, silent, lambda: self._look_with_guard(kept))
+        if not isinstance(seen, Seen):
+            return _not_begun(seen)
+        if not seen.quiet:
+            said = f"not started: of an earlier try {', '.join(seen.running)} still runs on {self.order.host}"
+            return (Ending.LATE if once else Ending.FAILED), said
+        note_resumable(unit.before, kept[-1])
+        if not once or kept[-1].resumable:
+            return None
+        last = _last_begun(one for one in mine if one.order().get("mark") == self.order.mark)
+        if kept[-1] == Kept() and last is not None and never_reached(last):
+            return None
+        return self._of_quiet(seen, kept[-1], "the path to the host vanished while it was under way")
 
     def _came_to_its_end(self, last: Unit) -> bool:
         """A `once` step that was reported late, or whose end nobody read, is not done a second time."""
@@ -128,7 +149,9 @@ class Inquiry:
         if isinstance(seen, Seen):
             return Ending.LATE, f"{local}; {', '.join(seen.running)} still runs on {self.order.host}"
         ending, because = seen
-        return (Ending.UNKNOWN if step.once else ending), f"{local}; {because}"
+        if ending is not Ending.LOST or not step.once:
+            ending = Ending.UNKNOWN if step.once else _not_begun(seen)[0]
+        return ending, f"{local}; {because}"
 
     def _of_quiet(self, seen: Seen, kept: Kept, local: str) -> Answer:
         """Nothing of the step runs any more. A `once` step may be begun again only if the host's guard keeps it from happening twice."""
@@ -163,10 +186,12 @@ class Inquiry:
             except HostKeyRefused as error:
                 return Ending.REFUSED, sentence(str(error))
             except (SshError, NoAnswer, OSError) as error:
+                if of_this_machine(error) is not None:
+                    raise
                 final = isinstance(error, SshUnsupported | GuardRefused)
                 if final or time.monotonic() - heard >= silent:
                     return (
-                        Ending.UNREACHABLE,
+                        Ending.LOST if isinstance(error, HostUnreachable) else Ending.UNREACHABLE,
                         f"{self.order.host} could not be asked what runs there: {sentence(str(error))}",
                     )
             else:
@@ -178,6 +203,11 @@ class Inquiry:
     def _pause(self, seconds: float) -> None:
         if self.closing.wait(seconds):
             raise Closed
+
+
+def _not_begun(seen: Answer) -> Answer:
+    """Of a step that was not begun nothing is lost."""
+    return (Ending.UNREACHABLE if seen[0] is Ending.LOST else seen[0]), seen[1]
 
 
 def _last_begun(units: Iterable[Unit]) -> Unit | None:

@@ -130,6 +130,12 @@ class Unit:
         """Counts the orders of a host within a run, whatever the step."""
         return int(self.path.name.rpartition(".")[2])
 
+    @property
+    def before(self) -> "Unit":
+        """The attempt before, of the same step; there may be none."""
+        step = self.path.name.rpartition(".")[0]
+        return Unit(self.path.with_name(f"{step}.{self.attempt - 1}"))
+
     @classmethod
     def all_of(cls, units: Path, run: str) -> "list[Unit]":
         """Every unit of a run."""

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from rollout import ssh
-from rollout.errors import UsageError
+from rollout.errors import UsageError, of_this_machine
+from rollout.executors._blame import lacking
 from rollout.executors._config import environment, passed_through, users_file
 from rollout.executors._guard import try_of
 from rollout.executors._launch import Launcher
@@ -43,7 +44,7 @@ class AnsibleExecutor:
     """Units live in `units/RUN/HOST/STEP.ATTEMPT/`; `playbook_dir` is the plan's folder.
 
     `variables_of` gives a host's merged variables as the inventory resolved them, `groups_of` its groups.
-    `grace`: seconds between SIGTERM and SIGKILL when a unit is ended.
+    `grace`: seconds between SIGTERM and SIGKILL when a unit is ended. `check`: every step is run in Ansible's check mode.
     """
 
     kind: ClassVar[Literal["ansible", "rehearsal"]] = "ansible"
@@ -60,12 +61,13 @@ class AnsibleExecutor:
         grace: float = 10.0,
         patience: Patience = Patience(),  # noqa: B008  a frozen value
         environ: Mapping[str, str] = os.environ,
+        check: bool = False,
     ) -> None:
         self._units, self._variables_of, self._groups_of = units.absolute(), variables_of, groups_of
         self._connect, self._patience, self._grace = connect, patience, grace
         folder = playbook_dir.absolute()
         users = passed_through(users_file(folder, environ))
-        self._launcher = Launcher(folder, python, grace, users, environment(environ, Path.cwd()))
+        self._launcher = Launcher(folder, python, grace, users, environment(environ, Path.cwd()), check)
         self._watcher = Watcher()
         self._closing = threading.Event()
         self._here: dict[str, bool] = {}
@@ -156,8 +158,8 @@ class AnsibleExecutor:
             self._launcher.prepare(
                 unit, order, ours, self._variables_of(order.host), self._groups_of(order.host)
             )
-            reply.begun = True
             pid = self._launcher.start(unit, lock, host_lock)
+            reply.begun = True
         except OSError:  # a full disk, say: half an inventory is not to stay
             unit.tidy()
             raise
@@ -208,15 +210,18 @@ class AnsibleExecutor:
         """The supervisor is gone: its result, or what can be recovered, or what the host says."""
         unit = Unit.of(self._units, order)
         result = unit.result() or self._recover(order, unit)
-        if result.ending != Ending.INTERRUPTED:
+        reply.begun = unit.began() is not None
+        if (lacks := lacking(unit, result)) is not None:
+            reply(Ending.CONTROLLER, lacks)
+        elif result.ending != Ending.INTERRUPTED:
             result = cause_asked(self._inquiry(order).connect, order.host, result)
             reply(Ending(result.ending), result.because, result.task)
-        elif unit.began() is not None:
+        elif reply.begun:
             reply(*self._inquiry(order).after_death(unit, result.because))
         elif order.taken_up:
             reply(Ending.NEVER_BEGAN, "Ansible was never started")
         else:
-            reply(Ending.FAILED, result.because)
+            reply(Ending.CONTROLLER, f"Ansible was never started: {result.because}")
 
     def _recover(self, order: Order, unit: Unit) -> Result:
         """The supervisor died without a last word: Ansible's own event files may hold the end of the play."""
@@ -255,6 +260,10 @@ class AnsibleExecutor:
 
 
 def _fail(order: Order, reply: "_Once", error: Exception) -> None:
+    trouble = of_this_machine(error)
+    if trouble is not None:
+        reply(Ending.CONTROLLER, trouble)
+        return
     ending = Ending.UNKNOWN if reply.begun and order.step.once else Ending.FAILED
     reply(ending, f"{type(error).__name__}: {error}")
 
@@ -276,7 +285,8 @@ class _Once:
                 return
             self._said = True
         order = self._order
-        self._post(Outcome(order.host, order.step.name, order.attempt, ending, sentence(because), task))
+        name, attempt = order.step.name, order.attempt
+        self._post(Outcome(order.host, name, attempt, ending, sentence(because), task, begun=self.begun))
 
 
 def _read(path: Path) -> str:

@@ -117,7 +117,7 @@ def test_a_job_that_does_not_end_is_late(bench: Bench) -> None:
     ("error", "once", "ending"),
     [
         (LOST, False, Ending.UNREACHABLE),
-        (LOST, True, Ending.UNKNOWN),
+        (LOST, True, Ending.LOST),
         (Ran(1, "", "sudo: a terminal is required"), True, Ending.UNKNOWN),
         (Ran(0, "busy apt (pro", ""), False, Ending.UNREACHABLE),
         (SshUnsupported("ControlPath"), True, Ending.UNKNOWN),
@@ -191,7 +191,7 @@ def test_a_step_without_a_playbook_fails(bench: Bench) -> None:
 def test_no_exception_is_lost(bench: Bench) -> None:
     (bench.folder / "units").write_text("a file where a folder should be")
     ending, because = settle(bench, bench.order("h1"))
-    assert ending is Ending.FAILED
+    assert ending is Ending.CONTROLLER
     assert "Not a directory" in because
 
 
@@ -203,7 +203,8 @@ def test_a_unit_that_cannot_be_started_leaves_no_inventory(bench: Bench) -> None
     executor.run(order, bench.post)
     outcome = bench.answer()
     executor.close()
-    assert (outcome.ending, "No such file" in outcome.because) == (Ending.FAILED, True)
+    assert (outcome.ending, "No such file" in outcome.because) == (Ending.CONTROLLER, True)
+    assert not outcome.begun
     assert not bench.unit(order).private.exists()
 
 
