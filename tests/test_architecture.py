@@ -93,11 +93,11 @@ def test_every_kind_of_gate_answers_and_says_whether_it_remembers() -> None:
         assert callable(kind.remember)
 
 
-def test_every_kind_of_drain_closes_empties_and_reopens() -> None:
+def test_every_kind_of_drain_looks_closes_empties_and_reopens() -> None:
     for path in (SOURCE / "drains").glob("[!_]*.py"):
         kind: Any = kinds.load("drains", path.stem)
         assert isinstance(kind.needs_playbook, bool)
-        for act in (kind.close, kind.empty, kind.reopen):
+        for act in (kind.look, kind.close, kind.empty, kind.reopen):
             assert callable(act)
 
 
