@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from rollout.engine.inbox import Message, VirtualInbox
 from rollout.executors.rehearsal import Fault, World
+from rollout.journal import Journal
 from rollout.journal.memory import MemoryJournal
 from rollout.model.decision import Stop
 from rollout.model.event import Event, Kind
@@ -45,10 +46,11 @@ class Case:
 
 @dataclass(frozen=True)
 class Death:
-    """Die at that write of that controller, before or after it is committed."""
+    """Die at that write of that controller, before or after it is committed; or just after it has begun, or taken up, so many steps."""
 
     write: int
     committed: bool
+    acted: bool = False
 
 
 @dataclass
@@ -127,6 +129,15 @@ def cases(draw: st.DrawFn, *, lasting: bool = False) -> Case:
 
 
 deaths = st.lists(st.builds(Death, st.integers(1, 40), st.booleans()), max_size=4)
+all_deaths = st.lists(
+    st.one_of(
+        st.builds(Death, st.integers(1, 40), st.booleans()),
+        st.builds(Death, st.integers(1, 12), st.just(value=True), st.just(value=True)),
+    ),
+    min_size=1,
+    max_size=4,
+)
+"""Of every kind, and at least one."""
 
 
 def a_world(case: Case, inbox: VirtualInbox) -> World:
@@ -139,16 +150,16 @@ def a_journal(case: Case, inbox: VirtualInbox) -> MemoryJournal:
     return journal
 
 
-def check_kept(case: Case, journal: MemoryJournal, state: State) -> None:
+def check_kept(case: Case, journal: Journal, state: State, name: str = "run") -> None:
     """What the journal keeps of each host is the fold of all events; so are the indexes of the engine's state."""
     folded = State(case.graph)
-    for event in journal.events("run"):
+    for event in journal.events(name):
         apply(folded, event)
-    run, hosts, tail = journal.load("run", case.graph)
+    run, hosts, tail = journal.load(name, case.graph)
     assert tail == []
     kept = State(case.graph, run, hosts)
-    for name in case.graph.nodes:
-        assert kept.hosts[name].to_json() == folded.hosts[name].to_json() == state.hosts[name].to_json()
+    for host in case.graph.nodes:
+        assert kept.hosts[host].to_json() == folded.hosts[host].to_json() == state.hosts[host].to_json()
     rebuilt = State(case.graph, state.run, state.hosts)
     assert rebuilt.slots.taken == +state.slots.taken
     for index in ("idle", "open", "asking", "stuck"):
@@ -160,7 +171,7 @@ def check_kept(case: Case, journal: MemoryJournal, state: State) -> None:
     assert set(rebuilt.waiting.hosts()) == set(state.waiting.hosts())
     assert list(rebuilt.ready.open_groups()) == list(state.ready.open_groups())
     assert list(rebuilt.waiting.open_groups()) == list(state.waiting.open_groups())
-    holders = {slot: len(names) for slot, names in journal.slots("run").items()}
+    holders = {slot: len(names) for slot, names in journal.slots(name).items()}
     assert holders == {slot: count for slot, count in Counter(_held_slots(case, state)).items() if count}
 
 
