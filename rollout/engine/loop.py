@@ -31,6 +31,9 @@ from rollout.scheduler import decide
 RENEW = 10.0
 """Seconds between two signs of life in the journal."""
 
+DEATHS = 3
+"""How often a step of a host goes on after its own process died under our eyes: what kills it each time needs a person."""
+
 
 class Mailbox(Protocol):
     """`rollout.engine.inbox.Inbox`, or its virtual twin."""
@@ -276,7 +279,9 @@ class Engine:
         return host.open and (host.step, host.attempt) == (step, attempt)
 
     def _meaning(self, outcome: Outcome) -> tuple[Kind, Ending]:
-        """A step begins again without counting as a try only if a controller died with it; what dies under our eyes has failed."""
+        """A step begins again without counting as a try if a controller died with it, or, a few times, if the host's guard keeps what
+        it did; else what dies under our eyes has failed.
+        """
         ending = outcome.ending
         if ending is Ending.DONE:
             return Kind.DONE, ending
@@ -286,6 +291,8 @@ class Engine:
         if ending is Ending.INTERRUPTED and (step is None or step.once):
             return Kind.FAILED, Ending.UNKNOWN
         died_with_us = (outcome.host, outcome.attempt) in self._taken_up
+        if ending is Ending.RESUMABLE and self.state.hosts[outcome.host].deaths < DEATHS:
+            return Kind.VOID, ending
         if died_with_us and ending in {Ending.INTERRUPTED, Ending.NEVER_BEGAN, Ending.RESUMABLE}:
             return Kind.VOID, ending
         return Kind.FAILED, Ending.UNKNOWN if ending is Ending.RESUMABLE else ending

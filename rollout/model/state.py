@@ -53,6 +53,8 @@ class HostState:
     step: str | None = None
     attempt: int = 0
     tries: int = 0
+    deaths: int = 0
+    """How often our process for its step died, and the step went on where the host's guard had kept it."""
     open: bool = False
     slot: bool = False
     fresh: bool = False

@@ -77,6 +77,8 @@ def _gates_before(graph: Graph, combo: Combo, step: Step) -> tuple[GateRule, ...
 def _because_start(host: HostState, step: Step, takes: bool) -> str:
     if host.step == step.name and host.lost:
         return f"{step.name} was under way when its path vanished; what it did is found out first"
+    if host.step == step.name and host.deaths:
+        return f"{step.name} goes on where its guard kept it: its process died ({host.deaths} times so far)"
     if host.step == step.name and host.tries:
         return f"{step.name} failed {host.tries} of {step.retries + 1} times; it is tried again"
     if host.passed is None:
