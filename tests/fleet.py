@@ -7,6 +7,7 @@ from typing import Any
 from rollout.engine import Engine
 from rollout.engine.asking import InlineAsker
 from rollout.engine.inbox import VirtualInbox
+from rollout.engine.paths import PathAsker
 from rollout.engine.steps import Steps
 from rollout.engine.subjects import Subjects
 from rollout.executors.rehearsal import Rehearsal, RehearsedGate, World
@@ -99,9 +100,11 @@ def an_engine(
     *,
     run: str = "run",
     owner: Owner | None = None,
+    force: bool = False,
     steps: Steps | None = None,
     gate: Callable[[World], Gate] = RehearsedGate,
     poll: float | None = None,
+    paths: PathAsker | None = None,
 ) -> Engine:
     """A controller over an imagined world, in virtual time, on a run that the journal has.
 
@@ -110,13 +113,14 @@ def an_engine(
     gates = {rule.name: gate(world) for rule in graph.gates}
     return Engine(
         journal,
-        journal.claim(run, owner or an_owner()),
+        journal.claim(run, owner or an_owner(), force=force),
         graph,
         steps or Steps(Rehearsal(world), {}),
         InlineAsker(gates),
         Subjects(graph, lambda _host: {}, _no_connection),
         inbox,
         poll=poll,
+        paths=paths,
     )
 
 

@@ -60,7 +60,8 @@ class Kind(StrEnum):
     STUCK = "gate-stuck"
     """A gate could not find out [gate]: the run pauses, the host waits for a person."""
     STRANDED = "host-stranded"
-    """What is in doubt kept its step, or a question about it, from an end [path; begun: False if nothing of the step reached the host]. Not counted; it waits until that is mended."""
+    """What is in doubt kept its step, or a question about it, from an end: not counted, it waits until that is mended [path;
+    begun: False if nothing of the step can have reached the host]."""
     SOAKING = "host-soaking"
     """[until]"""
     VERIFIED = "host-verified"

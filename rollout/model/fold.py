@@ -42,6 +42,8 @@ def _enter(host: HostState, status: Status, event: Event) -> None:
 
 def _taken_up(state: State, event: Event) -> tuple[str, ...]:
     state.run.fence = int(event.data.get("fence", state.run.fence))
+    if state.run.suspected:
+        state.run.suspected_at = event.at  # whoever takes it up asks, and waits, anew
     for name in tuple(state.asking):
         with state.changing(name) as host:
             host.asking, host.reserved = False, False

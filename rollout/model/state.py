@@ -107,7 +107,8 @@ _EMPTY: tuple[Any, ...] = (None, "", 0, False, {}, [])
 class RunState:
     """What is true of the run as a whole. `tripped` maps a combo (or "" for the whole run) to why its breaker tripped.
 
-    `suspected` maps a path (or our own machine) to why it is in doubt, `suspected_at` is when the last one came to be.
+    `suspected` maps a path (or our own machine) to why it is in doubt, `suspected_at` is since when this
+    controller knows of the last one.
     """
 
     seq: int = 0
