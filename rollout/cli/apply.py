@@ -2,6 +2,8 @@
 
 import re
 import sys
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -62,17 +64,20 @@ def command(
     path = _runs.where(journal, source.plan_file)
     _compiling.state_directory(source.plan_file)
     with journals.open(path) as book:
+        known = frozenset(row.id for row in book.runs())
         row = _runs.newest(book, read.name, run)
         if row is not None and not _runs.is_finished(book, row):
             turn = Turn(book, row.id, wait, as_json, even_if_ended=new_run)
             if new_run:
-                return turn.take(lambda row: _begin(book, path, row, source, read, view, yes=yes, run=run))
+                return turn.take(
+                    lambda row: _begin(book, path, row, source, read, view, yes=yes, run=run, known=known)
+                )
             return turn.take(lambda row: _carry_on(book, path, row, source, view, waited=turn.waited))
         if row is not None and row.id == run:
             raise UsageError(
                 f"run {run} is over: {row.ended.because if row.ended else 'it was aborted'}; take another name"
             )
-        return _begin(book, path, None, source, read, view, yes=yes, run=run)
+        return _begin(book, path, None, source, read, view, yes=yes, run=run, known=known)
 
 
 def _dry_run(source: Source, plan: Plan) -> int:
@@ -111,7 +116,9 @@ def _begin(
     *,
     yes: bool,
     run: str | None,
+    known: Collection[str],
 ) -> int:
+    """`known`: the journal's runs when it was decided to begin a new one."""
     from rollout.executors.ansible import make_room
 
     inventory = _compiling.resolve(plan)
@@ -128,8 +135,13 @@ def _begin(
     if not journals.is_url(path):
         Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     name = run or _free_name(book, plan)
-    make_room(_carrying.units_beside(path, source.plan_file), name)
-    book.create(name, now.graph, plan_file=now.plan_file, created_by=_runs.me())
+    room = make_room(_carrying.units_beside(path, source.plan_file), name)
+    try:
+        book.create(name, now.graph, plan_file=now.plan_file, created_by=_runs.me(), known=known)
+    except BaseException:
+        with suppress(OSError):  # the run may be another machine's: an empty folder would say that nothing of it ever began
+            room.rmdir()
+        raise
     if not view.as_json:
         click.echo(f"run {name} begins; its journal is {journals.without_password(path)}")
     return _carrying.drive(book, path, name, now.graph, plan, inventory, view)

@@ -30,7 +30,7 @@ DYING = 5.0
 """Seconds that Ansible may take to die once the kernel has killed it."""
 
 
-def make_room(units: Path, run: str) -> None:
+def make_room(units: Path, run: str) -> Path:
     """The folder of a run that begins. Raises UsageError when it holds another's units: their results are not this run's."""
     folder = units / file_name(run)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -38,6 +38,7 @@ def make_room(units: Path, run: str) -> None:
         raise UsageError(
             f"{folder} holds the units of an earlier run of this name: take another one with --run"
         )
+    return folder
 
 
 class AnsibleExecutor:

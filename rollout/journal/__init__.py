@@ -8,7 +8,7 @@ A database that cannot be reached for a while keeps its caller waiting, for a bo
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, Self
 
@@ -54,7 +54,11 @@ class Writing(Protocol):
 
 
 class Journal(Protocol):
-    def create(self, run: str, graph: Graph, *, plan_file: str, created_by: str) -> None: ...
+    def create(
+        self, run: str, graph: Graph, *, plan_file: str, created_by: str, known: Collection[str] | None = None
+    ) -> None:
+        """`known`: the runs that the caller has seen. Raises Locked if the plan has another one by now: two that begin a plan at once would both carry it out."""
+
     def runs(self) -> list[RunRow]:
         """Newest first."""
 

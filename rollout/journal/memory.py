@@ -5,7 +5,7 @@ It keeps values, not JSON, and copies only what the engine may alter later, so t
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Self
@@ -14,6 +14,7 @@ from rollout.journal.copies import Values, host_values, run_values
 from rollout.journal.owner import Lease, Owner
 from rollout.journal.refusals import (
     POLICY,
+    begun_meanwhile,
     behind,
     check_policy,
     check_request,
@@ -53,7 +54,12 @@ class MemoryJournal:
         self._lease = lease
         self._runs: dict[str, _Run] = {}
 
-    def create(self, run: str, graph: Graph, *, plan_file: str, created_by: str) -> None:
+    def create(
+        self, run: str, graph: Graph, *, plan_file: str, created_by: str, known: Collection[str] | None = None
+    ) -> None:
+        for other in self._runs.values():
+            if known is not None and other.row.plan == graph.plan and other.row.id not in known:
+                raise begun_meanwhile(other.row.id, other.row.created_by, other.row.created_at)
         if run in self._runs:
             raise run_exists(run)
         now = self._clock()

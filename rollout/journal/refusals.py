@@ -84,6 +84,14 @@ def lease_lost(lease: Lease, row: RunRow) -> LeaseLost:
     )
 
 
+def begun_meanwhile(run: str, by: str, at: float) -> Locked:
+    """Two controllers began the same plan in the same moment: the first has it."""
+    return Locked(
+        f"run {run!r} of this plan was begun meanwhile by {by} at {stamp(at)}: nothing was begun twice; "
+        "`rollout apply` once more carries that one on, when its controller is done"
+    )
+
+
 def behind(run: str, seen: int, last: int) -> JournalError:
     """Somebody asked for something in the meantime; or events are gone, and nothing can be decided any more."""
     if last < seen:

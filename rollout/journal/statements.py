@@ -26,6 +26,7 @@ RUN_COLUMNS = (
 CREATE_RUN = """
 INSERT INTO run (id, plan, digest, plan_file, created_at, created_by, tool, policy) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING"""
+RUNS_OF_PLAN = "SELECT id, created_by, created_at FROM run WHERE plan = ?"
 CREATE_GRAPH = "INSERT INTO graph (run, body) VALUES (?, ?)"
 CREATE_HOST = "INSERT INTO host (run, name, combo, wave, slots) VALUES (?, ?, ?, ?, ?)"
 

@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -13,6 +13,7 @@ from rollout.journal.database import Connection, Database
 from rollout.journal.owner import Lease, Owner
 from rollout.journal.refusals import (
     POLICY,
+    begun_meanwhile,
     behind,
     check_policy,
     check_request,
@@ -40,7 +41,9 @@ class TableJournal:
         self._states: dict[int, Values] = {}
         """What the state of each run was when this process last wrote it."""
 
-    def create(self, run: str, graph: Graph, *, plan_file: str, created_by: str) -> None:
+    def create(
+        self, run: str, graph: Graph, *, plan_file: str, created_by: str, known: Collection[str] | None = None
+    ) -> None:
         for name in graph.nodes:
             _check_name(name)
         self._database.make()
@@ -48,6 +51,9 @@ class TableJournal:
 
         def work(connection: Connection) -> Row:
             self._database.creating(connection)
+            for other in connection.execute(sql.RUNS_OF_PLAN, (graph.plan,)).fetchall():
+                if known is not None and other[0] not in known:
+                    raise begun_meanwhile(*other)
             now = self._database.time(connection.execute(sql.NOW).fetchone()[0])
             row = (run, graph.plan, graph.digest, plan_file, now, created_by, _tool(), POLICY)
             if not connection.execute(sql.CREATE_RUN, row).rowcount:

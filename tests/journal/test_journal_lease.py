@@ -85,6 +85,16 @@ def test_a_run_is_never_overwritten(opened: Journal) -> None:
     assert opened.run(RUN).plan == "tokyo"
 
 
+def test_of_two_that_begin_a_plan_at_once_the_second_is_refused(opened: Journal) -> None:
+    known = [row.id for row in opened.runs()]
+    opened.create(RUN, graph(), plan_file="p", created_by="ada@ctl1", known=known)
+    with pytest.raises(Locked, match="'tokyo-1' of this plan was begun meanwhile by ada@ctl1 at 1970-01-01"):
+        opened.create("tokyo-2", graph(), plan_file="p", created_by="bob", known=known)
+    opened.create("osaka-1", graph(plan="osaka"), plan_file="p", created_by="bob", known=known)
+    opened.create("tokyo-3", graph(), plan_file="p", created_by="bob", known=[RUN])
+    assert [row.id for row in opened.runs()] == ["tokyo-3", "osaka-1", RUN]
+
+
 def test_without_any_run_it_says_so(opened: Journal) -> None:
     with pytest.raises(JournalError, match="the journal has no run yet"):
         opened.run()
