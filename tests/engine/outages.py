@@ -40,7 +40,7 @@ class BrokenWorld(World):
         if now < self.full_until:
             return self._ends(order, now, Ending.CONTROLLER, "no space left on device", begun=False)
         if self.cut(order.host):
-            return self._ends(order, now + 1, Ending.UNREACHABLE, LOST, begun=False)
+            return self._ends(order, now, Ending.UNREACHABLE, LOST, begun=False)
         if order.lost and order.mark in self.kept:
             return self._through(order, self._ends(order, max(now, self.kept[order.mark]), Ending.DONE, ""))
         job = super(BrokenWorld, self).begin(order)
