@@ -84,7 +84,7 @@ def _precheck(graph: Graph, combo: str) -> Step | None:
 def prechecks(graph: Graph, reach: _controller.Reach) -> dict[str, str]:
     """Host -> why its precheck fails. Run only where it is the chain's first step and disrupts nothing."""
     orders = [
-        Order(RUN, node.name, step, 1, 0, variables=_variables(graph, node.name))
+        Order(RUN, node.name, step, 1, 0, variables=variables(graph, node.name, step))
         for node in graph.nodes.values()
         if (step := _precheck(graph, node.combo))
     ]
@@ -111,8 +111,10 @@ def _one_by_one(executor: Executor, orders: Iterable[Order], post: Post) -> None
         executor.run(order, post)
 
 
-def _variables(graph: Graph, host: str) -> dict[str, object]:
+def variables(graph: Graph, host: str, step: Step) -> dict[str, object]:
     """As the engine gives them."""
     combo = graph.chain_of(host)
     target = {factor: list(globs) for factor, globs in combo.to.items()}
-    return {"rollout_target": target, "rollout_combo": combo.name}
+    last = combo.chain[-1].name == step.name
+    named: dict[str, object] = {"rollout_target": target, "rollout_combo": combo.name}
+    return {**named, "rollout_last_step": last, "rollout_found": {}}

@@ -27,6 +27,12 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 @click.option(
     "--dry-run", is_flag=True, help="Plan, gates before the run and the precheck step; changes nothing."
 )
+@click.option(
+    "--check",
+    metavar="HOST",
+    multiple=True,
+    help="With --dry-run: this host's steps in Ansible's check mode, and what that cannot cover.",
+)
 @click.option("--yes", is_flag=True, help="Approve the plan without being asked.")
 @click.option("--new-run", is_flag=True, help="Give up an unfinished run of this plan and begin a new one.")
 @_options.journal
@@ -39,6 +45,7 @@ def command(
     *,
     plan: Path,
     dry_run: bool,
+    check: tuple[str, ...],
     yes: bool,
     new_run: bool,
     journal: str | None,
@@ -56,11 +63,13 @@ def command(
         raise UsageError(
             "--run takes letters, digits, dot, dash and underscore, at most 100, a letter or digit first"
         )
+    if check and not dry_run:
+        raise UsageError("--check goes with --dry-run: it changes nothing")
     source = _compiling.source(plan)
     read = _compiling.read_plan(source.plan_file)
     view = _carrying.View(as_json, verbose, log)
     if dry_run:
-        return _dry_run(source, read)
+        return _dry_run(source, read, check, as_json=as_json)
     path = _runs.where(journal, source.plan_file)
     _compiling.state_directory(source.plan_file)
     with journals.open(path) as book:
@@ -80,13 +89,16 @@ def command(
         return _begin(book, path, None, source, read, view, yes=yes, run=run, known=known)
 
 
-def _dry_run(source: Source, plan: Plan) -> int:
+def _dry_run(source: Source, plan: Plan, check: tuple[str, ...], *, as_json: bool) -> int:
+    from rollout.cli import _check
     from rollout.cli import _dry_run as dry
 
     inventory = _compiling.resolve(plan)
     now = _compiling.compiled(plan, inventory)
     if source.saved is not None:
         _compiling.refuse_if_stale(source.saved, now)
+    if check:
+        return _check.check(now.graph, inventory, source.plan_file, check, as_json=as_json)
     click.echo(plans.text(now))
     return dry.ask(now.graph, inventory, source.plan_file)
 
@@ -139,7 +151,9 @@ def _begin(
     try:
         book.create(name, now.graph, plan_file=now.plan_file, created_by=_runs.me(), known=known)
     except BaseException:
-        with suppress(OSError):  # the run may be another machine's: an empty folder would say that nothing of it ever began
+        with suppress(
+            OSError
+        ):  # the run may be another machine's: an empty folder would say that nothing of it ever began
             room.rmdir()
         raise
     if not view.as_json:

@@ -15,6 +15,8 @@ from rollout.executors._inventory import write_extra_variables, write_inventory
 from rollout.executors._unit import Unit, write
 from rollout.model.seams import Order
 
+SWEEP_PLUGIN, CHECK_PLUGIN = (Path(__file__).with_name(f"_{name}_plugin.py") for name in ("sweep", "check"))
+
 HIGH = 64
 """Descriptors are lifted above the numbers that they take in the supervisor, so that none overwrites another."""
 
@@ -28,6 +30,8 @@ class Launcher:
     grace: float
     users: Mapping[str, Mapping[str, str]]
     environment: Mapping[str, str]
+    check: bool = False
+    """Ansible's check mode: nothing is to be changed on the host."""
 
     def prepare(
         self,
@@ -48,7 +52,10 @@ class Launcher:
             "grace": self.grace,
             "folder": str(self.folder),
             "playbook": str(self.folder / str(order.step.playbook)),
+            "check": self.check,
         })  # fmt: skip
+        if self.check:
+            add_plugin(unit, CHECK_PLUGIN)
         cfg = ansible_cfg(self.users, password=has_password(variables))
         write(unit.private / "ansible.cfg", cfg)
         write_inventory(unit.private, order.host, variables, groups)
@@ -84,6 +91,13 @@ class Launcher:
         finally:
             for handle in high:
                 os.close(handle)
+
+
+def add_plugin(unit: Unit, plugin: Path) -> None:
+    """A callback plugin of ours, by itself: Ansible loads whatever is in the folder."""
+    folder = unit.private / "callbacks"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    write(folder / plugin.name.replace("_", "rollout_", 1), plugin.read_text(encoding="utf-8"))
 
 
 def has_password(variables: Mapping[str, Any]) -> bool:

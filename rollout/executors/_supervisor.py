@@ -13,12 +13,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from rollout.executors import _chunk
+from rollout.executors import _chunk, checked
 from rollout.executors._outcome import Event, judge, read_events, task_in_progress
 from rollout.executors._processes import (
     age,
@@ -187,7 +187,9 @@ class Supervisor:
         config.command = [
             *(sys.executable, "-P", str(Path(__file__).with_name("_playbook.py"))),
             *(str(self.ender.pid_file), str(os.getpid())),
-            *("-i", str(private / "inventory"), "-e", f"@{private / 'extra.json'}", self.order["playbook"]),
+            *("-i", str(private / "inventory"), "-e", f"@{private / 'extra.json'}"),
+            *(["--check"] if self.order.get("check") else []),
+            self.order["playbook"],
         ]
         if self.ender.asked.is_set():
             return None
@@ -214,7 +216,10 @@ class Supervisor:
         if "hosts" in self.order:
             _chunk.conclude(self.unit, code, why)
             return
-        events = read_events(self.unit.artifacts, self.unit.secrets())
+        events: Sequence[Event] = read_events(self.unit.artifacts, self.unit.secrets())
+        if self.order.get("check"):
+            events = checked.with_skipped(events)
+            checked.keep(self.unit)
         output = self.unit.printed()
         result = judge(self.order["host"], events, code, output, self.unit.failure)
         if result is None or (self.ender.reason and not _finished(events)):
@@ -223,7 +228,7 @@ class Supervisor:
         self.unit.conclude(result, output)
 
 
-def _finished(events: list[Event]) -> bool:
+def _finished(events: Sequence[Event]) -> bool:
     return any(event.get("event") == "playbook_on_stats" for event in events)
 
 

@@ -22,7 +22,7 @@ from typing import Any
 from rollout.executors import _chunk
 from rollout.executors._config import ansible_cfg, environment, passed_through, users_file
 from rollout.executors._inventory import unsafe, write_extra_variables, write_shared_inventory
-from rollout.executors._launch import Launcher, has_password
+from rollout.executors._launch import SWEEP_PLUGIN, Launcher, add_plugin, has_password
 from rollout.executors._processes import open_process, stat
 from rollout.executors._takeup import terminate
 from rollout.executors._text import last_lines, sentence
@@ -32,8 +32,6 @@ from rollout.model.seams import Ending, Order, Outcome, Post
 
 FOLDER = ".sweep"
 """Beside the folders of the run's hosts; no host's begins with a dot."""
-
-PLUGIN = Path(__file__).with_name("_sweep_plugin.py")
 
 LARGEST, FORKS = 150, 25
 """Hosts in a chunk at most, and how many of them Ansible works on at once."""
@@ -175,8 +173,7 @@ class Sweep:
         ours = {"forks": self._forks, "strategy": "free", "task_timeout": max(1, math.ceil(step.timeout))}
         cfg = ansible_cfg(self._launcher.users, password=password, defaults=ours)
         write(unit.private / "ansible.cfg", cfg)
-        (unit.private / "callbacks").mkdir(mode=0o700)
-        write(unit.private / "callbacks" / "rollout_sweep.py", PLUGIN.read_text(encoding="utf-8"))
+        add_plugin(unit, SWEEP_PLUGIN)
         write_shared_inventory(unit.private, variables, {host: self._groups_of(host) for host in variables})
         shared = {"rollout_run": first.run, "rollout_step": step.name, "rollout_attempt": first.attempt}
         fence = {"rollout_fence": first.fence, "rollout_try": first.attempt}
