@@ -239,6 +239,8 @@ class Engine:
             self._strand(news, THIS_MACHINE, f"{THIS_MACHINE}: {outcome.because}", by=BY_CONTROLLER)
         elif not (outcome.ending in {Ending.UNREACHABLE, Ending.LOST} and self._doubts.put(self.state, news)):
             self._must_record(news)
+        if kind is Kind.DONE:
+            self._steps.forget(self._lease.run, outcome.host, outcome.step, outcome.attempt)
 
     def _hear_finding(self, question: int, finding: Finding) -> None:
         """The path is in doubt, and the host waits; or it is the host itself that has vanished. Or a path works again."""
@@ -279,9 +281,7 @@ class Engine:
         return host.open and (host.step, host.attempt) == (step, attempt)
 
     def _meaning(self, outcome: Outcome) -> tuple[Kind, Ending]:
-        """A step begins again without counting as a try if a controller died with it, or, a few times, if the host's guard keeps what
-        it did; else what dies under our eyes has failed.
-        """
+        """What dies under our eyes has failed, but a few times where the host's guard keeps it; what dies with a controller begins again."""
         ending = outcome.ending
         if ending is Ending.DONE:
             return Kind.DONE, ending

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rollout.engine.inbox import Found, Message
-from rollout.model.seams import Drain, Ending, Executor, Order, Outcome, Subject
+from rollout.model.seams import Drain, Ending, Executor, Forgets, Order, Outcome, Subject
 
 PostMessage = Callable[[Message, float], None]
 
@@ -104,6 +104,11 @@ class Steps:
         except Exception as error:  # noqa: BLE001  a drain of another package may raise anything
             return _outcome(order, Ending.FAILED, f"{type(error).__name__}: {error}")
         return Outcome(order.host, name, attempt, Ending.DONE, found=handed_on)
+
+    def forget(self, run: str, host: str, step: str, attempt: int) -> None:
+        """It is done, and that is in the journal: nothing needs to be kept of it any more."""
+        if isinstance(self._executor, Forgets):
+            self._executor.forget(run, host, step, attempt)
 
     def close(self) -> None:
         """Stop following what runs."""

@@ -107,6 +107,16 @@ def note_resumable(unit: Unit, kept: Kept | None) -> None:
     write(note, json.dumps({"after": unit.attempt, "try": kept.attempt}), durable=True)
 
 
+def forget_resumable(unit: Unit) -> None:
+    """Its step came to its end: what is begun after it is another try."""
+    try:
+        noted = json.loads(_note(unit).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    if noted["after"] < unit.attempt:
+        _note(unit).unlink()
+
+
 def try_of(unit: Unit) -> int:
     """The try that this order belongs to: its own number, or that of the order which it goes on with."""
     try:

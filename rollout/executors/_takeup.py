@@ -16,6 +16,7 @@ from typing import Any
 from rollout.errors import HostKeyRefused, HostUnreachable, SshError, SshUnsupported, of_this_machine
 from rollout.executors._asking import NoAnswer, Seen, ask
 from rollout.executors._blame import never_reached
+from rollout.executors._finished import finished
 from rollout.executors._guard import GuardRefused, Kept, ask_guard, note_resumable
 from rollout.executors._processes import open_process
 from rollout.executors._text import sentence
@@ -81,14 +82,15 @@ class Inquiry:
 
     def before_start(self, unit: Unit) -> Answer | None:
         """None when nothing of an earlier order can still run: then the unit may start."""
-        mine = list(unit.earlier())
-        last = _last_begun(mine)
+        mine, done = list(unit.earlier()), max(finished(unit), default=0)
+        last = _last_begun(one for one in mine if one.attempt > done)
         if last is not None and self._came_to_its_end(last):
             return Ending.DONE, "an earlier try of it, which was taken for lost, came to its end"
         if self.order.lost:
             return self._go_on(unit, mine)
-        last = last or _last_begun(unit.of_other_runs())
-        if not self._may_still_run(last, mine):
+        if not done:
+            last = last or _last_begun(unit.of_other_runs())
+        if not self._may_still_run(last, known=bool(mine or done)):
             return None
         seen = self._wait(
             self.order.step.timeout,
@@ -128,9 +130,9 @@ class Inquiry:
         same = self.order.step.once and last.order().get("mark") == self.order.mark
         return same and result is not None and result.ending == Ending.DONE
 
-    def _may_still_run(self, last: Unit | None, mine: list[Unit]) -> bool:
+    def _may_still_run(self, last: Unit | None, *, known: bool) -> bool:
         """An order that left no trace here may have been another controller's."""
-        if self.order.attempt > 1 and not mine:
+        if self.order.attempt > 1 and not known:
             return True
         result = last.result() if last is not None else None
         return last is not None and (result is None or result.ending != Ending.DONE)

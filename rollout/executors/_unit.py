@@ -107,8 +107,12 @@ class Unit:
     @classmethod
     def of(cls, units: Path, order: Order) -> "Unit":
         """Where the unit of an order is, or would be."""
-        step = f"{file_name(order.step.name)}.{order.attempt}"
-        return cls(units / file_name(order.run) / file_name(order.host) / step)
+        return cls.at(units, order.run, order.host, order.step.name, order.attempt)
+
+    @classmethod
+    def at(cls, units: Path, run: str, host: str, step: str, attempt: int) -> "Unit":
+        """The same, by the order's own words."""
+        return cls(units / file_name(run) / file_name(host) / f"{file_name(step)}.{attempt}")
 
     @property
     def private(self) -> Path:

@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -12,6 +13,7 @@ from rollout import ssh
 from rollout.errors import UsageError, of_this_machine
 from rollout.executors._blame import lacking
 from rollout.executors._config import environment, passed_through, users_file
+from rollout.executors._finished import finished, forget
 from rollout.executors._guard import try_of
 from rollout.executors._launch import Launcher
 from rollout.executors._outcome import judge, read_events, task_in_progress
@@ -101,6 +103,11 @@ class AnsibleExecutor:
                 unit.tidy()
                 os.close(lock)
 
+    def forget(self, run: str, host: str, step: str, attempt: int) -> None:
+        """An order that ended well, and whose outcome is in the journal, leaves no unit. A full disk keeps it."""
+        with suppress(OSError):
+            forget(Unit.at(self._units, run, host, step, attempt))
+
     def _is_begun_here(self, run: str) -> bool:
         try:
             return begun_here(self._units, run)
@@ -173,7 +180,9 @@ class AnsibleExecutor:
         """Nothing can come between the lock and the supervisor's life: an unlocked unit without `began` never began."""
         unit = Unit.of(self._units, order)
         if not unit.path.is_dir():
-            if self._here.get(order.run):
+            if order.attempt in finished(unit):
+                reply(Ending.DONE, "it had ended well")
+            elif self._here.get(order.run):
                 reply(Ending.NEVER_BEGAN, "its unit was never made")
             else:
                 reply(*self._inquiry(order).after_death(unit, "its unit is not on this machine"))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import TracebackType
-from typing import Any, ClassVar, Literal, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 from rollout.model.plan import Step
 
@@ -183,6 +183,13 @@ class Executor(Protocol):
     def run(self, order: Order, post: Post) -> None: ...
     def close(self) -> None:
         """Stop following; what runs goes on under its own supervisor."""
+
+
+@runtime_checkable
+class Forgets(Protocol):
+    """An executor that keeps something of each order until told that the outcome, which was DONE, is in the journal."""
+
+    def forget(self, run: str, host: str, step: str, attempt: int) -> None: ...
 
 
 class Clock(Protocol):
