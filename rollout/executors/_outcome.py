@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rollout.executors._classes import class_of, told
+from rollout.executors._found import found_of
 from rollout.executors._secrets import hide_within
 from rollout.executors._text import last_lines, sentence
 from rollout.executors._unit import Result
@@ -118,7 +119,8 @@ def _complained(code: int, output: str, otherwise: str) -> Result:
 def _went_through(host: str, stats: Mapping[str, Any]) -> Result:
     """Nothing failed: but a play that did nothing on the host is no success."""
     if (stats.get("ok") or {}).get(host):
-        return Result(Ending.DONE, "")
+        found, fault = found_of(stats)
+        return Result(Ending.FAILED if fault else Ending.DONE, sentence(fault), found=found)
     skipped = (stats.get("skipped") or {}).get(host)
     return Result(
         Ending.FAILED, sentence(f"every task was skipped on {host}" if skipped else f"no task ran on {host}")

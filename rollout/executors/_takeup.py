@@ -124,6 +124,12 @@ class Inquiry:
             return None
         return self._of_quiet(seen, kept[-1], "the path to the host vanished while it was under way")
 
+    def handed_on(self, unit: Unit) -> Mapping[str, Any]:
+        """By the earlier try of the step that came to its end; empty if none did."""
+        last = _last_begun(unit.earlier())
+        result = last.result() if last is not None and self._came_to_its_end(last) else None
+        return result.found if result is not None else {}
+
     def _came_to_its_end(self, last: Unit) -> bool:
         """A `once` step that was reported late, or whose end nobody read, is not done a second time."""
         result = last.result()

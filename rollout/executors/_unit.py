@@ -17,10 +17,11 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rollout.executors._found import blotted
 from rollout.executors._printed import last_failure
 from rollout.executors._secrets import hide, secrets_of
 from rollout.executors._text import clean
@@ -96,6 +97,8 @@ class Result:
     ending: str
     because: str
     task: str = ""
+    found: Mapping[str, Any] = field(default_factory=dict)
+    """What the step hands on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,13 +201,22 @@ class Unit:
 
     def note_result(self, result: Result) -> None:
         """The last word."""
-        known = {"ending": result.ending, "because": result.because, "task": result.task}
+        known = {
+            "ending": result.ending,
+            "because": result.because,
+            "task": result.task,
+            "found": result.found,
+        }
         write(self.path / "result.json", json.dumps(known), durable=True)
 
     def result(self) -> Result | None:
         """None while there is none."""
         found = _object(self.path / "result.json")
-        return Result(found["ending"], found["because"], found["task"]) if found else None
+        return (
+            Result(found["ending"], found["because"], found["task"], found.get("found", {}))
+            if found
+            else None
+        )
 
     def playbook(self) -> int | None:
         """Pid of the `ansible-playbook` of this unit, while it lives."""
@@ -237,7 +249,8 @@ class Unit:
     def conclude(self, result: Result, output: str) -> Result:
         """The result as written, without secrets. It comes first; when the disk is full for it, the artifacts make room."""
         secrets = self.secrets()
-        result = Result(result.ending, hide(result.because, secrets), hide(result.task, secrets))
+        because, task = (hide(text, secrets) for text in (result.because, result.task))
+        result = Result(result.ending, because, task, blotted(result.found, secrets))
         try:
             self.note_result(result)
         except OSError:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from rollout import ssh
@@ -27,6 +28,8 @@ from rollout.model.seams import Connection, Ending, Order, Outcome, Post
 
 LEEWAY = 30.0
 """Seconds past deadline and grace after which a supervisor that says nothing is reported late."""
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 DYING = 5.0
 """Seconds that Ansible may take to die once the kernel has killed it."""
@@ -149,7 +152,7 @@ class AnsibleExecutor:
         try:
             result = inquiry.before_start(unit)
             if result is not None:
-                reply(*result)
+                reply(*result, found=inquiry.handed_on(unit))
                 return
             self._launch(order, unit, host_lock, reply)
         finally:
@@ -225,7 +228,7 @@ class AnsibleExecutor:
             reply(Ending.CONTROLLER, lacks)
         elif result.ending != Ending.INTERRUPTED:
             result = cause_asked(self._inquiry(order).connect, order.host, result)
-            reply(Ending(result.ending), result.because, result.task)
+            reply(Ending(result.ending), result.because, result.task, result.found)
         elif reply.begun:
             reply(*self._inquiry(order).after_death(unit, result.because))
         elif order.taken_up:
@@ -288,7 +291,9 @@ class _Once:
         self.begun = order.taken_up
         """Whether anything of it may have reached the host."""
 
-    def __call__(self, ending: Ending, because: str = "", task: str = "") -> None:
+    def __call__(
+        self, ending: Ending, because: str = "", task: str = "", found: Mapping[str, Any] = NOTHING
+    ) -> None:
         """From any thread."""
         with self._lock:
             if self._said:
@@ -296,7 +301,9 @@ class _Once:
             self._said = True
         order = self._order
         name, attempt = order.step.name, order.attempt
-        self._post(Outcome(order.host, name, attempt, ending, sentence(because), task, begun=self.begun))
+        self._post(
+            Outcome(order.host, name, attempt, ending, sentence(because), task, found, begun=self.begun)
+        )
 
 
 def _read(path: Path) -> str:
