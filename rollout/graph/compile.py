@@ -41,7 +41,8 @@ def compile_graph(plan: Plan, fleet: Fleet, parts: Mapping[str, str]) -> Graph:
             for host in matched.hosts[rule.name][reached:]
         ]
     nodes = _nodes(plan, fleet, waves)
-    parts = {**parts, "hosts": _hosts_digest(fleet)}
+    caps = _caps(plan, fleet, nodes)
+    parts = {**parts, "hosts": _hosts_digest(fleet), "limits": _caps_digest(caps)}
     return Graph(
         plan=plan.name,
         digest=_digest(parts),
@@ -50,7 +51,7 @@ def compile_graph(plan: Plan, fleet: Fleet, parts: Mapping[str, str]) -> Graph:
         combos=combos,
         waves=waves,
         gates=plan.gates,
-        caps=_caps(plan, fleet, nodes),
+        caps=caps,
         controller=plan.limits.controller,
         tolerated_canary=plan.failures.canary,
         tolerated_combo=plan.failures.combo,
@@ -143,6 +144,11 @@ def _notes(plan: Plan, matched: Matched) -> list[str]:
 def _hosts_digest(fleet: Fleet) -> str:
     content = [[host.name, host.digest, sorted(host.factors.items())] for host in fleet.hosts]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _caps_digest(caps: Mapping[str, int]) -> str:
+    """A percentage of a domain changes with the domain's hosts in the inventory, selected or not."""
+    return hashlib.sha256(json.dumps(sorted(caps.items())).encode()).hexdigest()
 
 
 def _digest(parts: Mapping[str, str]) -> str:

@@ -7,8 +7,8 @@ from rollout.model.fleet import Fleet
 from rollout.model.graph import Graph
 from rollout.report.plain import listed, plain
 
-HOSTS = "hosts"
-"""The part of a graph's digest that stands for its hosts."""
+NO_FILES = frozenset({"hosts", "limits"})
+"""The parts of a graph's digest that stand for its hosts, and for how many of them may be disrupted at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +20,9 @@ class HostChanges:
 
 
 def parts(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """One sentence for each file that is not what it was; hosts are judged one by one."""
+    """One sentence for each file that is not what it was; hosts are judged one by one, and a run keeps the limits that it began with."""
     said = []
-    for name in sorted({*before, *now} - {HOSTS}):
+    for name in sorted({*before, *now} - NO_FILES):
         if name not in now:
             said.append(f"{plain(name)} is gone")
         elif name not in before:
@@ -56,6 +56,11 @@ def graphs(before: Graph, now: Graph) -> list[str]:
         "with other factors or variables": [name for name in old if name in new and old[name] != new[name]],
     }
     said += [f"hosts {word}: {listed(names, 10)}" for word, names in groups.items() if names]
+    said += [
+        f"limit {plain(slot)} was {cap}, is {now.caps[slot]}"
+        for slot, cap in before.caps.items()
+        if now.caps.get(slot, cap) != cap
+    ]
     if not said and before.digest != now.digest:
         said.append("hosts that are not touched have changed, or their order in the inventory")
     return said

@@ -11,6 +11,7 @@ from rollout.graph import compile_graph
 from rollout.model.fleet import Fleet, Host
 from rollout.model.graph import Graph, Need
 from rollout.model.plan import After, Amount, Failures, Limits, Plan
+from rollout.report import changes
 from tests.engine.worlds import Case, cases
 from tests.fleet import a_combo, a_fleet, a_graph, a_plan
 
@@ -126,6 +127,20 @@ def test_percent_of_a_domain_counts_the_whole_inventory_and_at_once_the_selected
     graph = compile_graph(plan, Fleet(fleet.hosts, sizes), {})
     assert graph.caps == {"fleet": 2, "rack=r0": 4, "rack=r1": 1}
     assert graph.nodes["a2"].slots == ("fleet", "rack=r0")
+
+
+def test_a_host_that_is_not_selected_makes_a_plan_stale_if_it_moves_a_limit() -> None:
+    fleet = a_fleet({"a": 8}, racks=2)
+    plan = a_plan(limits=Limits(at_once=percent(25), per={"rack": percent(10)}))
+
+    def compiled(r0: int) -> Graph:
+        return compile_graph(plan, Fleet(fleet.hosts, {"rack": {"r0": r0, "r1": 9}}), {"plan": "1"})
+
+    assert compiled(40).digest == compiled(49).digest != compiled(50).digest
+    assert changes.graphs(compiled(40), compiled(50)) == ["limit rack=r0 was 4, is 5"]
+    assert (
+        changes.parts(compiled(40).parts, {"plan": "1"}) == []
+    )  # a run goes on with the limits that it began with
 
 
 @pytest.mark.parametrize(
