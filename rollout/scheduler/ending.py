@@ -20,7 +20,7 @@ def ending(graph: Graph, state: State, now: float) -> Stop | Wait:
     for counts in state.statuses.values():
         totals.update(counts)
     unfinished = totals[Status.WAITING] + totals[Status.RUNNING] + totals[Status.SOAKING]
-    tally = f"{totals[Status.VERIFIED]} verified, {totals[Status.HELD]} held, {totals[Status.WAITING]} not started"
+    tally = _tally(totals)
     if state.run.aborted and unfinished:
         return Stop(HALTED, f"aborted: {state.run.aborted} ({tally})")
     held = totals[Status.HELD]
@@ -30,6 +30,17 @@ def ending(graph: Graph, state: State, now: float) -> Stop | Wait:
         code = HALTED if state.stuck or state.run.paused_by in STANDSTILLS else NotNow.exit_code
         return wait_for_path(state, now) or Stop(code, f"paused: {said(state)} ({tally})")
     return Stop(HALTED, f"halted: {'; '.join(stalls(graph, state))} ({tally})")
+
+
+def _tally(totals: Counter[Status]) -> str:
+    """The hosts that finished, failed or never began; and those that have left the run or were taken back, if there are any."""
+    said = [
+        f"{totals[Status.VERIFIED]} verified",
+        f"{totals[Status.HELD]} held",
+        f"{totals[Status.WAITING]} not started",
+    ]
+    out = {Status.RETIRED: "retired", Status.GONE: "gone", Status.ROLLED_BACK: "rolled back"}
+    return ", ".join([*said, *(f"{totals[status]} {word}" for status, word in out.items() if totals[status])])
 
 
 def _to_be_answered(state: State) -> bool:

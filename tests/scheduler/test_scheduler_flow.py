@@ -85,13 +85,14 @@ def test_retired_hosts_are_waited_for_by_nobody_but_all_of_them_prove_nothing() 
     nobody = Given(graph).opened("a/1").tell(Kind.RETIRED, "a1").tell(Kind.RETIRED, "a2")
     assert nobody.decides() == ["stop 3"]
     assert "b/1 cannot open: no host of a is left that could prove anything" in nobody.why()
+    assert nobody.why().endswith("(0 verified, 0 held, 1 not started, 2 retired)")
 
 
 def test_a_canary_wave_whose_hosts_have_all_left_does_not_pass() -> None:
     given = Given(a_graph({"a": 3})).opened("a/1").tell(Kind.GONE, "a1")
     assert given.decides() == ["stop 3"]
     assert given.why() == (
-        "halted: a/1 has no verified canary, so the rest of a does not begin (0 verified, 0 held, 2 not started)"
+        "halted: a/1 has no verified canary, so the rest of a does not begin (0 verified, 0 held, 2 not started, 1 gone)"
     )
 
 
