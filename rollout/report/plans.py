@@ -149,7 +149,8 @@ def _limits(compiled: Compiled) -> list[str]:
 
 
 def _failures(graph: Graph) -> list[str]:
-    run = "any number" if graph.tolerated_run >= len(graph.nodes) else str(graph.tolerated_run)
+    hosts = len(graph.nodes)
+    run = f"{hosts} of {counted(hosts, 'host')}" if graph.tolerated_run >= hosts else str(graph.tolerated_run)
     return [
         f"failures tolerated: {graph.tolerated_canary} among a combo's canaries, {graph.tolerated_combo} among its other hosts, {run} in the run"
     ]
