@@ -76,7 +76,7 @@ def _word(host: str) -> str:
 def others(options: str = "") -> str:
     """What else may be done with a held host."""
     return (
-        f"or: rollout resolve HOST{options} --as done|failed --reason WHY (it is upgraded: prove it again; it failed: keep it held), "
+        f"or: rollout resolve HOST{options} --as done|retry|failed --reason WHY (it is upgraded: prove it again; it is not: run the step again; it failed: keep it held), "
         f"rollout retire HOST{options} --reason WHY (out of the run; frees its slot)"
     )
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rollout.cli import resolve
 from rollout.model.event import Event, Kind
-from rollout.report import changes, events
+from rollout.report import changes, events, standing
 from rollout.report.plain import clock, counted, listed, plain, spoken, stamp, table
 from tests.fleet import a_fleet, a_graph
 
@@ -75,6 +76,10 @@ def test_what_has_changed_is_named_file_by_file() -> None:
     before = {"plan": "1", "a.yml": "1", "b.yml": "1", "hosts": "1"}
     now = {"plan": "2", "a.yml": "1", "c.yml": "1", "hosts": "2"}
     assert changes.parts(before, now) == ["b.yml is gone", "c.yml is new", "the plan file has changed"]
+
+
+def test_a_held_host_is_released_in_each_way_that_resolve_knows() -> None:
+    assert sorted(standing.others().split("--as ")[1].split()[0].split("|")) == sorted(resolve.THEN)
 
 
 def test_a_host_that_was_not_to_be_touched_is_not_new() -> None:
