@@ -6,7 +6,7 @@ A request that no longer fits (a retry of a host that is not held, say) changes 
 from collections.abc import Callable
 
 from rollout.model.event import Event, Kind
-from rollout.model.ledger import close, close_effect, endangered, irreversible, open_effects
+from rollout.model.ledger import close, close_effect, irreversible, is_untouched, open_effects
 from rollout.model.plan import COMMIT, REMEDY
 from rollout.model.seams import Answer, Ending
 from rollout.model.state import OUT, HostState, State, Status
@@ -109,10 +109,7 @@ def _aborted(state: State, event: Event) -> tuple[str, ...]:
     touched = tuple(
         host.name
         for host in state.hosts.values()
-        if host.status is Status.RUNNING
-        and host.effects
-        and host.back is None
-        and not endangered(state, host)
+        if host.status is Status.RUNNING and host.back is None and is_untouched(state, host)
     )
     for name in touched:
         with state.changing(name) as host:
@@ -253,10 +250,10 @@ def _gone(_state: State, host: HostState, event: Event) -> None:
         host.round, host.not_before = None, 0.0
 
 
-def _retried(_state: State, host: HostState, event: Event) -> None:
+def _retried(state: State, host: HostState, event: Event) -> None:
     """A person answers for it: the failure no longer counts, until it fails again; also of a host that has healed since."""
     if host.status is Status.HELD:
-        _back_to_work(host, event)
+        _back_to_work(state, host, event)
     elif host.status is Status.ROLLED_BACK:
         _enter(host, Status.WAITING, event)
     if host.status not in OUT:
@@ -273,7 +270,7 @@ def _resolved(state: State, host: HostState, event: Event) -> None:
     side = state.combo_of(host.name).step(host.step or "")
     if side is not None and side.of is not None:
         close_effect(state, host, side)
-        _back_to_work(host, event)
+        _back_to_work(state, host, event)
         return
     names = [step.name for step in state.combo_of(host.name).chain]
     reached = names.index(host.step) if host.step in names else -1
@@ -282,14 +279,16 @@ def _resolved(state: State, host: HostState, event: Event) -> None:
     if "verify" in names:
         reached = min(reached, names.index("verify") - 1)
     host.passed = names[reached] if reached >= 0 else None
-    _back_to_work(host, event)
+    _back_to_work(state, host, event)
 
 
-def _back_to_work(host: HostState, event: Event) -> None:
+def _back_to_work(state: State, host: HostState, event: Event) -> None:
     """A host for which no step was ever begun waits for its wave, as before."""
     _enter(host, Status.RUNNING if host.attempt else Status.WAITING, event)
     host.ending, host.not_before, host.tries, host.deaths, host.uncertain = None, 0.0, 0, 0, False
     host.answered, host.gate_tries, host.stuck, host.lost = {}, {}, False, False
+    if state.run.aborted and is_untouched(state, host):
+        host.back = host.back or f"the run was aborted: {state.run.aborted}"
 
 
 def _rollback(state: State, host: HostState, event: Event) -> None:
@@ -299,7 +298,7 @@ def _rollback(state: State, host: HostState, event: Event) -> None:
         return
     host.back = event.because
     if not host.open:
-        _back_to_work(host, event)
+        _back_to_work(state, host, event)
 
 
 def _rolled_back(_state: State, host: HostState, event: Event) -> None:

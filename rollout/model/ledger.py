@@ -14,6 +14,11 @@ def endangered(state: State, host: HostState) -> bool:
     return any(step.endangers_guests for step in begun)
 
 
+def is_untouched(state: State, host: HostState) -> bool:
+    """Whether something is open on the host, and nothing dangerous was begun: an abort gives it back."""
+    return bool(host.effects) and not endangered(state, host)
+
+
 def irreversible(state: State, host: HostState) -> str | None:
     """The step that was begun on the host and that nothing takes back any more."""
     combo = state.combo_of(host.name)
