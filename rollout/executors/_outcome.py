@@ -43,6 +43,18 @@ def read_events(artifacts: Path, secrets: tuple[str, ...]) -> list[Event]:
     return sorted(found, key=lambda event: str(event.get("created", "")))
 
 
+def read_log(file: Path) -> list[Event]:
+    """The events of a unit that runs, from its log for persons; nothing when that cannot be read."""
+    try:
+        lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError):
+        return []
+    return [
+        {"event": line.get("event"), "created": line.get("at"), "event_data": {"name": line.get("task")}}
+        for line in lines
+    ]
+
+
 def _without(secrets: tuple[str, ...], event: dict[str, Any]) -> Event:
     """Only texts of the playbook and the host: a password that is a word of Ansible's own must not change what happened."""
     data = event.get("event_data") or {}

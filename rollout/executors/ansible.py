@@ -17,7 +17,7 @@ from rollout.executors._config import environment, passed_through, users_file
 from rollout.executors._finished import finished, forget
 from rollout.executors._guard import try_of
 from rollout.executors._launch import Launcher
-from rollout.executors._outcome import judge, read_events, task_in_progress
+from rollout.executors._outcome import judge, read_events, read_log, task_in_progress
 from rollout.executors._processes import age, open_process, stat
 from rollout.executors._takeup import Closed, Inquiry, Patience, is_followable, terminate
 from rollout.executors._text import last_lines, sentence
@@ -183,8 +183,8 @@ class AnsibleExecutor:
         """Nothing can come between the lock and the supervisor's life: an unlocked unit without `began` never began."""
         unit = Unit.of(self._units, order)
         if not unit.path.is_dir():
-            if order.attempt in finished(unit):
-                reply(Ending.DONE, "it had ended well")
+            if (known := finished(unit).get(order.attempt)) is not None:
+                reply(Ending.DONE, "it had ended well", found=known.found)
             elif self._here.get(order.run):
                 reply(Ending.NEVER_BEGAN, "its unit was never made")
             else:
@@ -211,13 +211,15 @@ class AnsibleExecutor:
             Followed(
                 handle,
                 late_in=timeout + spare - age(process[1]),
-                late=lambda: reply(
-                    Ending.LATE,
-                    f"{order.step.name} has run for more than {timeout:g} s and is left to itself",
-                ),
+                late=lambda: reply(Ending.LATE, self._of_late(order)),
                 gone=lambda: self._aside(order, reply, self._settle),
             )
         )
+
+    def _of_late(self, order: Order) -> str:
+        said = f"{order.step.name} has run for more than {order.step.timeout:g} s and is left to itself"
+        log = Unit.of(self._units, order).path / "events.jsonl"
+        return f"{said}; {task_in_progress(read_log(log), time.time())}"
 
     def _settle(self, order: Order, reply: "_Once") -> None:
         """The supervisor is gone: its result, or what can be recovered, or what the host says."""

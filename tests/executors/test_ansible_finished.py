@@ -86,12 +86,13 @@ def test_what_a_controller_died_too_early_to_remove_goes_with_the_next(bench: Be
 
 
 def test_a_finished_order_is_never_taken_for_one_that_never_began(bench: Bench) -> None:
-    ended(bench, bench.order("h1", once=True))
+    unit = ended(bench, bench.order("h1", once=True))
+    unit.note_result(Result(Ending.DONE, "", found={"version": "13.1"}))
     forget(bench, bench.order("h1", once=True))
     nobody = Answers(AssertionError("nobody is to be asked"))
     bench.connect = lambda _host, _variables: nobody
     again = bench.carry_out(bench.order("h1", once=True, taken_up=True))["h1"]
-    assert again.ending is Ending.DONE
+    assert (again.ending, again.found) == (Ending.DONE, {"version": "13.1"})
 
 
 def test_the_host_is_not_asked_before_the_next_step_of_one_that_ended_well(bench: Bench) -> None:

@@ -81,11 +81,20 @@ def test_the_controller_dies_and_the_next_one_reads_what_finished_meanwhile(benc
     assert (bench.folder / "h1.ended").read_text() == "ended\n"
 
 
-def test_a_hang_up_and_a_ctrl_c_are_not_for_units(bench: Bench) -> None:
+def test_a_hang_up_a_ctrl_c_and_the_journal_are_not_for_units(bench: Bench) -> None:
+    bench.environ = {
+        **os.environ,
+        "ROLLOUT_JOURNAL": "postgresql://me@db/x",
+        "PGPASSWORD": "planted-1",
+        "KEPT": "yes",
+    }
     order = bench.order("h1", WAITS)
     executor = bench.executor()
     executor.run(order, bench.post)
     began(bench, "h1")
+    inherited = [Path(f"/proc/{pid}/environ").read_bytes() for pid in everything(bench.unit(order))]
+    assert all(b"KEPT=yes" in text for text in inherited)
+    assert not [text for text in inherited if b"planted-1" in text or b"ROLLOUT_JOURNAL" in text]
     process = bench.unit(order).process()
     assert process is not None
     assert os.getsid(process[0]) == process[0]
@@ -157,6 +166,10 @@ def test_past_the_deadline_a_unit_is_ended_cleanly_and_a_once_step_left_alone(be
         "it took longer than 30 s; the last task begun was 'Wait for a word'"
     )
     assert gone(living)
+    assert late["h2"].because == (
+        "upgrade has run for more than 30 s and is left to itself; "
+        "the last task begun was 'Wait for a word', which did not end"
+    )
     again = bench.executor()
     again.run(bench.order("h2", timeout=30.0, once=True, taken_up=True), bench.post)
     assert bench.answer().ending is Ending.LATE
