@@ -9,6 +9,7 @@ from rollout.errors import UsageError
 from rollout.journal import HostRow, Journal, RunRow
 from rollout.model.event import Event, Kind
 from rollout.model.state import Status
+from rollout.report.events import what
 from rollout.report.plain import plain
 
 
@@ -54,7 +55,16 @@ def must_be_held(book: Journal, run: RunRow, host: HostRow) -> None:
         )
         raise UsageError(
             f"{plain(host.name)} is not held: it is {host.status}{_in(host)}; only a held host can be released{gate}"
+            f"{asked_already(book, run, host.name)}"
         )
+
+
+def asked_already(book: Journal, run: RunRow, host: str) -> str:
+    """What people have asked of the host and no controller has read yet: that may be why it is what it is."""
+    asked = [
+        f"{what(event)}: {plain(event.because)}" for event in _runs.unread(book, run.id) if event.host == host
+    ]
+    return f"; asked before, and not read by a controller yet: {', '.join(asked)}" if asked else ""
 
 
 def _in(host: HostRow) -> str:

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from rollout.cli import _options, _runs
+from rollout.cli import _hosts, _options, _runs
 from rollout.model.state import Status
 from rollout.report.plain import plain, stamp, table
 
@@ -19,10 +19,10 @@ from rollout.report.plain import plain, stamp, table
 def command(status: str | None, journal: str | None, run: str | None, as_json: bool) -> None:
     """List the hosts of the run.
 
-    Their wave, status, step, since when and why.
+    Their wave, status, step, since when and why; requests that no controller has read yet count as read.
     """
     with _runs.existing(journal) as book:
-        rows = book.hosts(book.run(run).id, Status(status) if status else None)
+        rows = _hosts.rows(book, book.run(run).id, Status(status) if status else None)
     if as_json:
         for row in rows:
             click.echo(json.dumps(row._asdict()))

@@ -2,7 +2,7 @@
 
 import click
 
-from rollout.cli import _options, _requests
+from rollout.cli import _options, _requests, _runs
 from rollout.errors import UsageError
 from rollout.journal import HostRow, Journal, RunRow
 from rollout.model.event import Event, Kind
@@ -28,10 +28,10 @@ def command(host: str, reason: str, journal: str | None, run: str | None) -> Non
 
 def _may_leave(book: Journal, run: RunRow, host: HostRow) -> None:
     if host.status in OVER:
-        raise UsageError(f"{plain(host.name)} cannot be retired: it is {host.status} already")
-    if host.status is Status.RUNNING:
-        _, hosts, _ = book.load(run.id, book.graph(run.id))
-        if hosts[host.name].open:
-            raise UsageError(
-                f"{plain(host.name)} cannot be retired now: its step {host.step} is running; wait for its end, or pause the run"
-            )
+        raise UsageError(
+            f"{plain(host.name)} cannot be retired: it is {host.status} already{_requests.asked_already(book, run, host.name)}"
+        )
+    if host.status is Status.RUNNING and _runs.folded(book, run.id).hosts[host.name].open:
+        raise UsageError(
+            f"{plain(host.name)} cannot be retired now: its step {host.step} is running; wait for its end, or pause the run"
+        )

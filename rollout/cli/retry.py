@@ -2,7 +2,7 @@
 
 import click
 
-from rollout.cli import _options, _requests
+from rollout.cli import _options, _requests, _runs
 from rollout.journal import HostRow, Journal, RunRow
 from rollout.model.event import Event, Kind
 from rollout.model.state import Status
@@ -24,8 +24,6 @@ def command(host: str, reason: str, journal: str | None, run: str | None) -> Non
 
 
 def _counts_as_failed(book: Journal, run: RunRow, host: HostRow) -> None:
-    if host.status in {Status.RUNNING, Status.SOAKING, Status.VERIFIED}:
-        _, hosts, _ = book.load(run.id, book.graph(run.id))
-        if hosts[host.name].harmed:
-            return
-    _requests.must_be_held(book, run, host)
+    healed = host.status in {Status.RUNNING, Status.SOAKING, Status.VERIFIED}
+    if not (healed and _runs.folded(book, run.id).hosts[host.name].harmed):
+        _requests.must_be_held(book, run, host)

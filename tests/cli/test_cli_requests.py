@@ -76,6 +76,33 @@ def test_a_request_that_does_not_fit_is_refused_and_says_what_the_host_is(
     assert last(halted) == before
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "status"),
+    [
+        ("retire a1", "resolve a1 --as done", "retired"),
+        ("retire a1", "retry a1", "retired"),
+        ("retire a1", "retire a1", "retired"),
+        ("retry a1", "retry a1", "running"),
+        ("retry a1", "resolve a1 --as failed", "running"),
+    ],
+)
+def test_what_was_asked_before_counts_although_no_controller_has_read_it(
+    rollout: Typist, halted: Path, first: str, second: str, status: str
+) -> None:
+    assert rollout(*first.split(), "--reason", "the first").code == 0
+    asked = last(halted)
+    said = rollout(*second.split(), "--reason", "the second")
+    assert said.code == 64
+    assert f"it is {status}" in said.err
+    assert "not read by a controller yet: " in said.err
+    assert "the first" in said.err
+    assert last(halted) == asked
+    assert [line.split()[:3] for line in rollout("hosts", "--status", status).out.splitlines()[1:]] == [
+        ["a1", "a/1", status]
+    ]
+    assert rollout("hosts", "--status", "held").out == "no host\n"
+
+
 def test_a_reason_must_say_something(rollout: Typist, halted: Path) -> None:
     said = rollout("retry", "a1", "--reason", "  ")
     assert (said.code, said.err) == (
