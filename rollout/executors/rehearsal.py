@@ -50,6 +50,16 @@ class World:
     done: Counter[tuple[str, str]] = field(default_factory=Counter)
     overlaps: list[str] = field(default_factory=list)
     busy_until: dict[str, tuple[str, float]] = field(default_factory=dict)
+    fences: dict[str, int] = field(default_factory=dict)
+    refused: list[Order] = field(default_factory=list)
+
+    def heeds(self, order: Order) -> bool:
+        """As the guard of a host: whoever comes with a fence older than one that it has seen has no say there any more."""
+        if order.fence < self.fences.get(order.host, 0):
+            self.refused.append(order)
+            return False
+        self.fences[order.host] = order.fence
+        return True
 
     def begin(self, order: Order) -> Job:
         """Start the step, whatever the controller that asked for it may come to."""
@@ -81,20 +91,18 @@ class Rehearsal:
 
     def run(self, order: Order, post: Post) -> None:
         """Begin the step, or find what became of it; the outcome comes when the step ends."""
+        name, attempt = order.step.name, order.attempt
+        if not self._world.heeds(order):
+            post(
+                Outcome(order.host, name, attempt, Ending.REFUSED, "the host obeys another controller by now")
+            )
+            return
         if not order.taken_up:
             job = self._world.begin(order)
-        elif (order.host, order.attempt) in self._world.jobs:
-            job = self._world.jobs[order.host, order.attempt]
+        elif (order.host, attempt) in self._world.jobs:
+            job = self._world.jobs[order.host, attempt]
         else:
-            post(
-                Outcome(
-                    order.host,
-                    order.step.name,
-                    order.attempt,
-                    Ending.NEVER_BEGAN,
-                    "it never reached the host",
-                )
-            )
+            post(Outcome(order.host, name, attempt, Ending.NEVER_BEGAN, "it never reached the host"))
             return
         post(job.outcome, max(0.0, job.until - self._world.now()))
 

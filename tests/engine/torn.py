@@ -67,13 +67,19 @@ def check_rules(case: Case, told: Told) -> None:
                 assert told.world.began[name, step.name] <= 1, "I7: a `once` step was begun twice"
 
 
+def was_stopped(told: Told) -> bool:
+    """Whether anything kept hosts from beginning, so that what came first made a difference."""
+    return told.stop.exit_code == HALTED or any(
+        event.kind in {Kind.TRIPPED, Kind.STUCK} for event in told.events
+    )
+
+
 def ends(told: Told, among: Told) -> dict[str, Status]:
     """How each host ended. Once something was stopped, or stalled, only hosts that are settled in both runs can be compared.
 
     Which of two things that happen in the same instant comes first may change with a death, and so may who still began.
     """
-    stopped = any(event.kind in {Kind.TRIPPED, Kind.STUCK} for event in [*told.events, *among.events])
-    stopped = stopped or HALTED in {told.stop.exit_code, among.stop.exit_code}
+    stopped = was_stopped(told) or was_stopped(among)
     aside = {Status.WAITING, Status.RUNNING, Status.SOAKING}
     begun = {name for name, host in among.state.hosts.items() if host.status not in aside}
     return {
