@@ -95,6 +95,7 @@ def command(traceback: bool) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; gives the exit code. Every error becomes one message on stderr."""
+    _open_what_is_closed()
     words = sys.argv[1:] if arguments is None else arguments
     code: Any = None
     try:
@@ -111,6 +112,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001  the edge: whatever it is becomes a message and an exit code
         return _said(error)
     return code if isinstance(code, int) else 0
+
+
+def _open_what_is_closed() -> None:
+    """After `>&-` there is no stdout, and the next file that is opened would take its number: a journal, say."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            handle = os.open(os.devnull, os.O_RDWR)
+            if handle != number:
+                os.dup2(handle, number)
+                os.close(handle)
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115  it lives as long as we
 
 
 def _said(error: Exception) -> int:

@@ -1,10 +1,13 @@
 """Options that several commands share."""
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
 import click
+
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 
 
 class _Where(click.Path):
@@ -15,7 +18,14 @@ class _Where(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         from rollout.journal import is_url, without_password
 
+        scheme, colon, _ = str(value).partition("://")
         if not is_url(str(value)):
+            if colon and SCHEME.fullmatch(scheme):
+                self.fail(
+                    f"there is no journal of scheme {scheme}: it takes a path, or postgresql://...",
+                    param,
+                    ctx,
+                )
             return super().convert(value, param, ctx)
         without_password(str(value))  # before anything is done, and anything is shown of it
         return value
@@ -33,9 +43,24 @@ as_json = click.option("--json", "as_json", is_flag=True, help="JSON lines.")
 reason = click.option("--reason", required=True, help="Why; it is kept in the journal.")
 plan = click.argument("plan", type=click.Path(path_type=Path))
 verbose = click.option("-v", "--verbose", is_flag=True, help="A line for each event, on a terminal too.")
+
+
+def _writable(_ctx: click.Context, _param: click.Parameter, value: Path | None) -> Path | None:
+    """Tried before anything is begun: a log that was asked for and cannot be is a mistake of the command line."""
+    if value is not None:
+        try:
+            value.touch(mode=0o600)
+            with value.open("a", encoding="utf-8"):
+                pass
+        except OSError as error:
+            raise click.BadParameter(f"{value} cannot be written: {error.strerror}") from error
+    return value
+
+
 log = click.option(
     "--log",
     type=click.Path(path_type=Path, dir_okay=False),
+    callback=_writable,
     help="Append each event to this file, as JSON lines.",
 )
 

@@ -74,16 +74,21 @@ class Lines:
 
 
 class Logged:
-    """A screen, and beside it a log file of JSON lines."""
+    """A screen, and beside it a log file of JSON lines. A log that cannot be written any more ends, and not the run."""
 
     def __init__(self, screen: Screen, path: Path, run: str) -> None:
         from rollout.report.log import EventLog
 
         self._screen, self._log, self._stack = screen, EventLog(path, run), ExitStack()
+        self._path, self._lost = path, False
 
     def tell(self, event: Event, state: State) -> None:
         """To both."""
-        self._log(event, state)
+        if not self._lost:
+            try:
+                self._log(event, state)
+            except OSError as error:
+                self._lose(error)
         self._screen.tell(event, state)
 
     def tick(self, now: float) -> None:
@@ -92,8 +97,22 @@ class Logged:
 
     def __enter__(self) -> Self:
         self._stack.enter_context(self._screen)
-        self._stack.callback(self._log.close)
+        self._stack.callback(self._close)
         return self
+
+    def _close(self) -> None:
+        try:
+            self._log.close()
+        except OSError as error:  # what is buffered may be all that is lost
+            if not self._lost:
+                self._lose(error)
+
+    def _lose(self, error: OSError) -> None:
+        self._lost = True
+        click.echo(
+            f"rollout: {plain(self._path)} cannot be written any more ({error.strerror}): the run goes on without its log",
+            err=True,
+        )
 
     def __exit__(self, *exc: object) -> None:
         self._stack.close()

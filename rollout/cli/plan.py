@@ -1,5 +1,7 @@
 """`rollout plan`."""
 
+import os
+import sys
 from pathlib import Path
 
 import click
@@ -27,9 +29,12 @@ def command(plan: Path, out: Path | None, as_json: bool, detailed_exitcode: bool
     _, _, compiled = _compiling.graph_of(plan)
     if out is not None:
         _compiling.write_saved(out, compiled)
-    if as_json:
-        for line in plans.json_lines(compiled):
-            click.echo(line)
-    else:
-        click.echo(plans.text(compiled), nl=False)
+    try:
+        if as_json:
+            for line in plans.json_lines(compiled):
+                click.echo(line)
+        else:
+            click.echo(plans.text(compiled), nl=False)
+    except BrokenPipeError:  # whoever reads it has seen enough; the exit code is for the one who asked
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return HAS_CHANGES if detailed_exitcode and compiled.graph.nodes else 0

@@ -219,6 +219,16 @@ def test_a_plan_says_with_its_exit_code_whether_there_is_work(
     assert said.out.endswith("nothing to do: no host is in a wave\n")
 
 
+def test_a_log_that_fails_later_does_not_end_the_run(rollout: Typist, plan: Path, world: World) -> None:
+    said = rollout("apply", "here/plan.yml", "--yes", "--log", "/dev/full")
+    assert said.code == 0
+    lost = "rollout: /dev/full cannot be written any more (No space left on device): the run goes on without its log\n"
+    assert said.err == lost
+    assert said.out.endswith("  a: 2 verified of 2 hosts\n  b: 1 verified of 1 host\n")
+    assert plan.is_file()
+    assert sum(world.done.values()) == 6
+
+
 def test_events_as_json_lines_and_in_a_log(rollout: Typist, plan: Path, world: World) -> None:
     said = rollout("apply", "here/plan.yml", "--yes", "--json", "--log", "log.jsonl")
     assert said.code == 0

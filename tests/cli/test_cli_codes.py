@@ -1,6 +1,8 @@
 """Exit codes, and that every error is one clear message."""
 
 import errno
+import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -123,6 +125,55 @@ def test_a_run_cut_off_by_its_reader_is_not_done(tmp_path: Path, words: list[str
         1,
         f"rollout: the output of `rollout {words[0]}` was closed before it had ended\n",
     )
+
+
+def typed(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """A line as a shell reads it."""
+    python = f"{shlex.quote(sys.executable)} -m rollout"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ROLLOUT_")}
+    environment = {**kept, "PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.run(
+        ["bash", "-c", script.replace("rollout", python, 1)],
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("rollout plan plan.yml --detailed-exitcode >&-", 2),
+        ("rollout plan plan.yml --detailed-exitcode >&- 2>&- <&-", 2),
+        ("rollout plan plan.yml --detailed-exitcode > >(exit 0)", 2),
+        ("rollout plan plan.yml > >(exit 0)", 0),
+        ("rollout plan nowhere.yml >&-", 65),
+        ("rollout status >&-", 1),
+    ],
+)
+def test_a_closed_output_changes_no_exit_code(tmp_path: Path, line: str, code: int) -> None:
+    a_plan_folder(tmp_path / "here")
+    said = typed(line, tmp_path / "here")
+    assert said.returncode == code, said.stderr
+    assert "defect" not in said.stderr
+    assert said.stdout == ""
+
+
+@pytest.mark.parametrize("words", [["status"], ["apply", "here/plan.yml", "--yes"]])
+def test_a_journal_of_a_scheme_that_nobody_knows_is_no_file(
+    rollout: Typist, tmp_path: Path, words: list[str]
+) -> None:
+    a_plan_folder(tmp_path / "here")
+    said = rollout(*words, "--journal", "mysql://db/runs")
+    assert said.code == 64
+    assert "there is no journal of scheme mysql: it takes a path, or postgresql://..." in said.err
+    assert not (tmp_path / "here" / ".rollout").exists()
+
+
+def test_a_log_that_cannot_be_written_is_told_before_anything_begins(rollout: Typist, tmp_path: Path) -> None:
+    a_plan_folder(tmp_path / "here")
+    said = rollout("apply", "here/plan.yml", "--yes", "--log", "no/such/folder/log")
+    assert said.code == 64
+    assert "no/such/folder/log cannot be written: No such file or directory" in said.err
+    assert not (tmp_path / "here" / ".rollout").exists()
 
 
 def test_the_help_shows_no_marks_of_its_source(rollout: Typist) -> None:
