@@ -9,6 +9,7 @@ from rollout.errors import UsageError
 from rollout.journal import HostRow, Journal, RunRow
 from rollout.model.event import Event, Kind
 from rollout.model.state import Status
+from rollout.model.suspicion import BY_CONTROLLER, BY_PATH
 from rollout.report.events import what
 from rollout.report.plain import plain
 
@@ -44,15 +45,17 @@ def of_host(
         click.echo(f"{plain(host)}: {then}. {when(row, _runs.options(_runs.where(journal)))}")
 
 
+_STANDSTILLS = {
+    "gate": "; the run is paused because a gate could not find out: `rollout resume` asks it again",
+    BY_PATH: "; the run is paused because a path is suspected, and no host is blamed for it: `rollout resume` goes on",
+    BY_CONTROLLER: "; the run is paused because of the controller's own machine: once that is mended, `rollout resume` goes on",
+}
+
+
 def must_be_held(book: Journal, run: RunRow, host: HostRow) -> None:
     """Raises UsageError for a host that is not held."""
     if host.status is not Status.HELD:
-        paused = book.state(run.id).paused_by == "gate"
-        gate = (
-            "; the run is paused because a gate could not find out: `rollout resume` asks it again"
-            if paused
-            else ""
-        )
+        gate = _STANDSTILLS.get(book.state(run.id).paused_by, "")
         raise UsageError(
             f"{plain(host.name)} is not held: it is {host.status}{_in(host)}; only a held host can be released{gate}"
             f"{asked_already(book, run, host.name)}"

@@ -75,12 +75,24 @@ class ThreadedAsker:
             self._longest = max(self._longest, ask.gate.timeout)
             self._busy += 1
             if self._busy > self._threads and self._threads < self._limit:
-                self._threads += 1
-                threading.Thread(target=self._serve, name=f"gate-{self._threads}", daemon=True).start()
+                self._begin_thread()
+            if not self._threads:
+                self._busy -= 1
+                lacking = Verdict(Answer.ERROR, "this machine: no more threads can be started")
+                post(Answered(ask.host, question, lacking), 0.0)
+                return
         if rounds:
             stuck = Verdict(Answer.ERROR, "it was never asked: the gates before it hang")
             post(Answered(ask.host, question, stuck), self._longest * (rounds + 1))
         self._work.put(work)
+
+    def _begin_thread(self) -> None:
+        """Fewer will do; without any, a question is answered at once with an error."""
+        try:
+            threading.Thread(target=self._serve, name=f"gate-{self._threads + 1}", daemon=True).start()
+        except RuntimeError:
+            return
+        self._threads += 1
 
     def _serve(self) -> None:
         while True:

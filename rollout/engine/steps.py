@@ -4,9 +4,11 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from rollout.engine.inbox import Found, Message
+from rollout.errors import HostUnreachable, of_this_machine
 from rollout.model.seams import Drain, Ending, Executor, Forgets, Order, Outcome, Subject
 
 PostMessage = Callable[[Message, float], None]
@@ -74,7 +76,11 @@ class Steps:
             post(message, 0.0)
 
         self._draining.add(order.host)
-        threading.Thread(target=work, name=f"drain-{order.host}", daemon=True).start()
+        try:
+            threading.Thread(target=work, name=f"drain-{order.host}", daemon=True).start()
+        except RuntimeError as error:
+            self._draining.discard(order.host)
+            post(_of_error(order, error, begun=False), 0.0)
 
     def _drained(
         self, drain: Drain, order: Order, subject: Callable[[], Subject], *, looked: bool, until: float
@@ -100,9 +106,9 @@ class Steps:
             for act in acts:
                 outcome = act(host, run_playbook)
                 if outcome is not None and outcome.ending is not Ending.DONE:
-                    return outcome
+                    return replace(outcome, begun=outcome.begun or act != acts[0])
         except Exception as error:  # noqa: BLE001  a drain of another package may raise anything
-            return _outcome(order, Ending.FAILED, f"{type(error).__name__}: {error}")
+            return _of_error(order, error)
         return Outcome(order.host, name, attempt, Ending.DONE, found=handed_on)
 
     def forget(self, run: str, host: str, step: str, attempt: int) -> None:
@@ -113,6 +119,14 @@ class Steps:
     def close(self) -> None:
         """Stop following what runs."""
         self._executor.close()
+
+
+def _of_error(order: Order, error: Exception, *, begun: bool = True) -> Outcome:
+    """Neither a host that cannot be reached nor our own machine is the drain's failure."""
+    trouble = of_this_machine(error)
+    ending = Ending.UNREACHABLE if isinstance(error, HostUnreachable) else Ending.FAILED
+    found = _outcome(order, ending, f"{type(error).__name__}: {error}")
+    return replace(found, ending=Ending.CONTROLLER, because=trouble, begun=begun) if trouble else found
 
 
 def _outcome(order: Order, ending: Ending, because: str) -> Outcome:

@@ -29,7 +29,8 @@ def text(run: str, graph: Graph, state: State, stop: Stop, options: str | None =
     lines = [f"run {plain(run)}: {plain(stop.because, 2000)} (exit code {stop.exit_code})"]
     lines += [f"  {line}" for line in combos(graph, state)]
     held = [host for host in state.hosts.values() if host.status is Status.HELD]
-    stuck = [state.hosts[name] for name in state.stuck]
+    stuck = [state.hosts[name] for name in state.stuck if not state.hosts[name].suspect]
+    stranded = [state.hosts[name] for name in state.stuck if state.hosts[name].suspect]
     healed = [host for host in state.hosts.values() if host.harmed and host.status in _HEALED]
     if held:
         lines += ["", "held, and in need of a person", *_held(graph, held, options)]
@@ -39,6 +40,12 @@ def text(run: str, graph: Graph, state: State, stop: Stop, options: str | None =
     if stuck:
         lines += ["", "a gate could not find out; once its cause is mended, `rollout resume` asks it again"]
         lines += [f"  {plain(host.name)}: {plain(host.because)}" for host in stuck[:HELD_SHOWN]]
+    if stranded:
+        lines += [
+            "",
+            "not to blame, and not counted; once what is suspected is mended, `rollout resume` goes on with",
+        ]
+        lines += [f"  {plain(host.name)}: {plain(host.because)}" for host in stranded[:HELD_SHOWN]]
     closed = still_closed(state) if state.run.aborted else []
     if closed:
         lines += ["", f"not verified, so they stay closed to guests: {listed(closed, 1000)}"]
