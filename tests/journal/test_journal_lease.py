@@ -30,17 +30,6 @@ DONE = Event(Kind.DONE, "the playbook finished", "h1", "stage", 1)
 PAUSE = Event(Kind.PAUSED, "lunch", data={"by": "person"})
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture(params=sorted(MAKERS))
-def opened(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Journal]:
-    with MAKERS[request.param](tmp_path, clock) as made:
-        yield made
-
-
 # --- runs and graphs -----------------------------------------------------------------------------------------------------
 
 

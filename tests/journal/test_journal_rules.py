@@ -1,8 +1,6 @@
 """What every journal promises of events, slots and where a run stands, whatever it is kept in."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -10,21 +8,10 @@ from rollout.errors import Behind, JournalError, LimitReached
 from rollout.journal import HostRow, Journal
 from rollout.model.event import REQUESTS, Event, Kind
 from rollout.model.state import HostState, Status
-from tests.journal.journal_world import MAKERS, RUN, Clock, Controller, begun, graph
+from tests.journal.journal_world import RUN, Clock, Controller, begun, graph
 
 DONE = Event(Kind.DONE, "the playbook finished", "h1", "stage", 1)
 PAUSE = Event(Kind.PAUSED, "lunch", data={"by": "person"})
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture(params=sorted(MAKERS))
-def opened(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Journal]:
-    with MAKERS[request.param](tmp_path, clock) as made:
-        yield made
 
 
 # --- events ----------------------------------------------------------------------------------------------------------------
