@@ -117,7 +117,7 @@ def in_flight(book: Journal, run: str, host: str) -> Event | None:
     for event in book.events(run, host=host):
         if event.kind is Kind.INTENDED:
             found = event
-        elif event.kind in {Kind.DONE, Kind.FAILED, Kind.VOID}:
+        elif event.kind in {Kind.DONE, Kind.FAILED, Kind.VOID, Kind.STRANDED}:
             found = None
     return found
 
