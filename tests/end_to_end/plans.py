@@ -22,8 +22,8 @@ LOGGED = """---
 """A playbook that tells on the host when it begins and when it ends, a moment after its work is done."""
 
 
-def logged(operator: Operator, name: str, *, does: str = "", seconds: float = 1) -> str:
-    """Write `NAME-logged.yml`, around a shipped playbook if `does` names one; gives its path in a plan."""
+def logged(operator: Operator, name: str, *, does: str = "", seconds: float | str = 1) -> str:
+    """Write `NAME-logged.yml`, around a shipped playbook if `does` names one; gives its path in a plan. `seconds` may be a template."""
     body = f"- import_playbook: {does}.yml" if does else ""
     path = operator.folder / "playbooks" / f"{name}-logged.yml"
     path.write_text(LOGGED.format(body=body, seconds=seconds))
