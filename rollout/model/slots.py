@@ -35,6 +35,10 @@ class Slots:
         """Those of the slots that nobody may take now."""
         return [slot for slot in slots if self.taken[slot] >= self.caps[slot]]
 
+    def over(self, slots: tuple[str, ...]) -> list[str]:
+        """Those of the slots that more hosts hold, or have reserved, than may."""
+        return [slot for slot in slots if self.taken[slot] > self.caps[slot]]
+
     def take(self, slots: tuple[str, ...]) -> None:
         """A host takes its slots."""
         for slot in slots:

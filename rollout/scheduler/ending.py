@@ -20,6 +20,7 @@ def ending(graph: Graph, state: State, now: float) -> Stop | Wait:
     for counts in state.statuses.values():
         totals.update(counts)
     unfinished = totals[Status.WAITING] + totals[Status.RUNNING] + totals[Status.SOAKING]
+    unfinished += state.rounds_left.total()  # what a gate has still to say of verified hosts, too
     tally = _tally(totals)
     if state.run.aborted and unfinished:
         return Stop(HALTED, f"aborted: {state.run.aborted} ({tally})")

@@ -51,6 +51,9 @@ def _next_step(
         return Record(Event(Kind.YIELDED, "nothing may begin now", host.name)) if host.reserved else None
     if takes and not host.reserved and state.slots.full(node.slots):
         return None
+    if host.reserved and state.slots.over(node.slots):
+        because = "a host that regressed has taken its slot back, and none is left"
+        return Record(Event(Kind.YIELDED, because, host.name))
     if takes:
         asked = ask(host, REMEMBER, graph.remembering, reserves=True, stale=now - FRESH)
         if asked is not None:

@@ -86,6 +86,17 @@ def test_a_stop_gives_the_kept_place_back() -> None:
     assert given.state.slots.taken["fleet"] == 0
 
 
+def test_a_host_that_regresses_takes_its_slot_back_from_one_for_which_it_was_only_kept() -> None:
+    graph = graph_of(a_gate("before", "upgrade"), hosts=2, soak=30.0, at_once=1)
+    given = Given(graph).opened("a/1").did("a1", *NAMES).tell(Kind.SOAKING, "a1", until=10_000.0)
+    given.did("a2", "precheck").asked("a2", "well", "before upgrade", reserves=True)
+    given.tell(Kind.HELD, "a1", because="it regressed").answered("a2", "well", "before upgrade")
+    assert given.state.slots.taken["fleet"] == 2
+    assert given.decides() == ["write slot-yielded a2"]
+    assert given.carry_on().decides() == ["stop 3"]
+    assert given.state.slots.taken["fleet"] == 1
+
+
 @pytest.mark.parametrize(
     ("age", "said"),
     [
@@ -321,6 +332,14 @@ def test_a_gate_after_the_last_wave_that_could_not_find_out_is_no_success() -> N
     assert given.decides() == ["stop 3"]
     given.tell(Kind.CONTINUED)
     assert given.decides() == ["ask a1 well after wave"]
+
+
+@pytest.mark.parametrize(("kind", "said"), [(Kind.PAUSED, "stop 8"), (Kind.ABORTED, "stop 3")])
+def test_a_run_that_stops_before_the_last_answer_is_not_finished(kind: Kind, said: str) -> None:
+    given = Given(graph_of(a_gate("after", "wave", retries=1))).opened("a/1").verified("a1").carry_on()
+    given.answered("a1", "well", "after wave", Answer.FAIL).carry_on()
+    assert given.decides() == [f"wait until {given.host('a1').not_before:g}"]
+    assert given.tell(kind).decides() == [said]
 
 
 def test_gates_after_a_wave_are_asked_although_its_breaker_has_tripped_but_it_does_not_pass() -> None:
