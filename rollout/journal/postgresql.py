@@ -233,12 +233,13 @@ class PostgresDatabase:
             )
 
     def _found(self, session: Session) -> bool:
-        self._made, other = session.execute(_FOUND).fetchone() or (False, False)
-        if other and not self._made:
-            raise JournalError(
-                f"the schema `rollout` of {self._address.name} is not a journal of rollout: give it a database of its own"
-            )
-        return self._made
+        for _ in range(2):  # its two halves are not of one moment: a journal may be made just then
+            self._made, other = session.execute(_FOUND).fetchone() or (False, False)
+            if self._made or not other:
+                return self._made
+        raise JournalError(
+            f"the schema `rollout` of {self._address.name} is not a journal of rollout: give it a database of its own"
+        )
 
     # --- words -----------------------------------------------------------------------------------------------------------------
 

@@ -46,13 +46,20 @@ class SqliteDatabase:
         self._connection: sqlite3.Connection | None = None
 
     def exists(self) -> bool:
-        """Whether there is anything at the path. An empty file is a journal whose maker died: as good as none."""
+        """Whether there is anything at the path. An empty file, or database, is a journal whose maker died or is not done: as good as none."""
         try:
-            return self._connection is not None or self.path.stat().st_size > 0
+            return self._connection is not None or (self.path.stat().st_size > 0 and self._is_filled())
         except FileNotFoundError:
             return False
         except OSError as error:
             raise self._os_error(error) from error
+
+    def _is_filled(self) -> bool:
+        connection = self._connect()
+        with self._closed_on_error(connection):
+            filled = _is_made(connection)
+        connection.close()
+        return filled
 
     def make(self) -> None:
         """The file (0600), its folder (0700) and the tables, unless they are there."""

@@ -63,6 +63,24 @@ def test_it_is_read_again_by_another_object(path: str) -> None:
         assert again.load(RUN, graph())[1] == {"h1": HostState("h1", because="kept")}
 
 
+def test_so_is_an_empty_database(path: str) -> None:
+    """Its maker was killed, or a reader comes, between the first page and the tables."""
+    Path(path).parent.mkdir()
+    with closing(sqlite3.connect(path)) as maker:
+        maker.execute("PRAGMA journal_mode = WAL")
+        assert Path(path).stat().st_size
+        with journal.open(path) as reader:
+            assert reader.runs() == []
+        maker.execute("BEGIN IMMEDIATE")
+        maker.execute("CREATE TABLE run (number INTEGER)")
+        with journal.open(path) as reader:
+            assert reader.runs() == []
+        maker.execute("ROLLBACK")
+    with journal.open(path) as opened:
+        opened.create(RUN, graph(), plan_file="p", created_by="ada")
+        assert opened.run().id == RUN
+
+
 def test_an_empty_file_is_a_journal_whose_maker_died(path: str) -> None:
     Path(path).parent.mkdir()
     Path(path).touch()
