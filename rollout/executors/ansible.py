@@ -25,6 +25,7 @@ from rollout.executors._unit import Result, Unit, begun_here, file_name
 from rollout.executors._watching import Followed, Watcher
 from rollout.executors._way import cause_asked
 from rollout.model.seams import Connection, Ending, Order, Outcome, Post
+from rollout.ssh.inventory import SUDO_PASSWORD, SUDO_USER
 
 LEEWAY = 30.0
 """Seconds past deadline and grace after which a supervisor that says nothing is reported late."""
@@ -266,7 +267,7 @@ class AnsibleExecutor:
     def _inquiry(self, order: Order) -> Inquiry:
         return Inquiry(
             order,
-            lambda: self._connect(order.host, self._variables_of(order.host)),
+            lambda: self._connect(order.host, as_root(self._variables_of(order.host))),
             self._variables_of(order.host),
             self._patience,
             self._grace,
@@ -274,10 +275,17 @@ class AnsibleExecutor:
         )
 
 
+def as_root(variables: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Where a playbook becomes root by a password, and says so itself, a question needs that too: its guard's files are root's."""
+    known = any(variables.get(name) for name in SUDO_PASSWORD)
+    other = any(variables.get(name) not in (None, "root") for name in SUDO_USER)
+    said = "ansible_become" in variables
+    return {**variables, "ansible_become": True} if known and not other and not said else variables
+
+
 def _fail(order: Order, reply: "_Once", error: Exception) -> None:
-    trouble = of_this_machine(error)
-    if trouble is not None:
-        reply(Ending.CONTROLLER, trouble)
+    if isinstance(error, OSError) or of_this_machine(error):  # what a host does is an SshError
+        reply(Ending.CONTROLLER, of_this_machine(error) or f"{type(error).__name__}: {error}")
         return
     ending = Ending.UNKNOWN if reply.begun and order.step.once else Ending.FAILED
     reply(ending, f"{type(error).__name__}: {error}")
