@@ -34,6 +34,9 @@ RENEW = 10.0
 DEATHS = 3
 """How often a step of a host goes on after its own process died under our eyes: what kills it each time needs a person."""
 
+ITS_PATHS_PERHAPS = frozenset({Ending.UNREACHABLE, Ending.LOST, Ending.REFUSED})
+"""Endings that may be the doing of what stands before the host; a refused key may be the bastion's."""
+
 
 class Mailbox(Protocol):
     """`rollout.engine.inbox.Inbox`, or its virtual twin."""
@@ -237,7 +240,7 @@ class Engine:
         news = Event(kind, outcome.because, outcome.host, outcome.step, outcome.attempt, data)
         if outcome.ending is Ending.CONTROLLER:
             self._strand(news, THIS_MACHINE, f"{THIS_MACHINE}: {outcome.because}", by=BY_CONTROLLER)
-        elif not (outcome.ending in {Ending.UNREACHABLE, Ending.LOST} and self._doubts.put(self.state, news)):
+        elif not (outcome.ending in ITS_PATHS_PERHAPS and self._doubts.put(self.state, news)):
             self._must_record(news)
         if kind is Kind.DONE:
             self._steps.forget(self._lease.run, outcome.host, outcome.step, outcome.attempt)

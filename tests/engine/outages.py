@@ -20,6 +20,7 @@ class Outage:
     begin: float
     end: float
     bastion: bool = True
+    ending: Ending = Ending.UNREACHABLE
 
 
 @dataclass(slots=True)
@@ -39,8 +40,8 @@ class BrokenWorld(World):
         now = self.now()
         if now < self.full_until:
             return self._ends(order, now, Ending.CONTROLLER, "no space left on device", begun=False)
-        if self.cut(order.host):
-            return self._ends(order, now, Ending.UNREACHABLE, LOST, begun=False)
+        if cut := self.cut(order.host):
+            return self._ends(order, now, cut.ending, LOST, begun=False)
         if order.lost and order.mark in self.kept:
             return self._through(order, self._ends(order, max(now, self.kept[order.mark]), Ending.DONE, ""))
         job = super(BrokenWorld, self).begin(order)
@@ -50,11 +51,11 @@ class BrokenWorld(World):
     def _through(self, order: Order, job: Job) -> Job:
         """Unless its host vanishes meanwhile."""
         cuts = [
-            one.begin
+            (one.begin, one.ending)
             for one in self.outages
             if order.host in one.hosts and job.began <= one.begin < job.until
         ]
-        return self._ends(order, min(cuts), Ending.UNREACHABLE, LOST) if cuts else job
+        return self._ends(order, *min(cuts), LOST) if cuts else job
 
     def _ends(self, order: Order, at: float, ending: Ending, because: str, *, begun: bool = True) -> Job:
         outcome = Outcome(order.host, order.step.name, order.attempt, ending, because, begun=begun)

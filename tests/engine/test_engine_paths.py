@@ -14,6 +14,7 @@ from rollout.model.decision import Stop
 from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph
 from rollout.model.plan import Amount, Failures, GateRule, Limits, Moment
+from rollout.model.seams import Ending
 from rollout.model.state import State, Status
 from tests.engine.dying import Died, DyingJournal
 from tests.engine.outages import BASTION, PATH, BrokenWorld, FreshGate, ImaginedWays, Outage
@@ -164,6 +165,16 @@ def test_with_nobody_else_on_the_path_the_bastion_decides(bastion: bool, healed:
     assert (stop.exit_code == 0) is healed
     assert bool(run.kinds()[Kind.SUSPECTED]) is healed
     assert any(host.harmed for host in state.hosts.values()) is not healed
+
+
+@pytest.mark.parametrize("bastion", [True, False])
+def test_a_refused_host_key_is_the_bastions_or_the_hosts_own(bastion: bool) -> None:
+    run = Run(eight(), (Outage(ALL, UPGRADING, UPGRADING + 100, bastion=bastion, ending=Ending.REFUSED),))
+    run.ways.alone = True
+    stop, _ = run.carry_on()
+    assert (stop.exit_code == 0) is bastion
+    assert bool(run.kinds()[Kind.SUSPECTED]) is bastion
+    assert bool(run.kinds()[Kind.HELD]) is not bastion
 
 
 def test_without_a_bastion_and_others_it_is_the_host() -> None:
