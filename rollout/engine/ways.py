@@ -1,9 +1,10 @@
 """How hosts are reached over SSH: which of them share a path, and whether they let us in."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any, Protocol
 
-from rollout.errors import SshError
+from rollout.errors import RolloutError, SshError
 from rollout.model.graph import Graph
 from rollout.scheduler.paths import SITE
 from rollout.ssh import path as ssh_path
@@ -11,8 +12,8 @@ from rollout.ssh import path as ssh_path
 WITHIN = 12.0
 """Seconds in which a host or a bastion has to let us in."""
 
-LOOKED_AT = 24
-"""Hosts for which ssh_config is read, at most, to find others on the same path."""
+LOOKED_AT, LOOKED_THROUGH = 24, 2000
+"""Hosts for which ssh_config is read, at most, to find others on the same path; and whose variables are."""
 
 
 class Ways(Protocol):
@@ -45,7 +46,7 @@ class SshWays:
         mine = self._way(host)
         if mine is None:
             return []
-        alike = (name for name in others if ssh_path.may_share(name, self._variables_of(name), mine.access))
+        alike = (name for name in islice(others, LOOKED_THROUGH) if self._may_share(name, mine))
         found: list[str] = []
         for _, name in zip(range(LOOKED_AT), alike, strict=False):
             if self._shares(name, self._name(host, mine)):
@@ -79,8 +80,14 @@ class SshWays:
         site = self._graph.nodes[host].factors.get(SITE)
         return f"{way.path}{f' at site {site}' if site else ''}"
 
+    def _may_share(self, host: str, known: ssh_path.Way) -> bool:
+        try:
+            return ssh_path.may_share(host, self._variables_of(host), known.access)
+        except RolloutError:  # it may have left the inventory
+            return False
+
     def _shares(self, host: str, path: str) -> bool:
         try:
             return self.path(host) == path
-        except SshError:
+        except RolloutError:
             return False

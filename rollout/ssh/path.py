@@ -68,8 +68,16 @@ def may_share(host: str, variables: Mapping[str, Any], known: Access) -> bool:
         access = read(host, variables)
     except SshError:
         return False
-    asked, wanted = ((a.local, a.arguments, a.password is None) for a in (access, known))
+    asked, wanted = ((a.local, _of_the_way(a), a.password is None) for a in (access, known))
     return asked == wanted
+
+
+OWN = ("port=", "hostname=", "hostkeyalias=")
+"""Options that tell one host from another, and not one way from another."""
+
+
+def _of_the_way(access: Access) -> list[str]:
+    return [word for word in access.arguments if word != "-o" and not word.lower().startswith(OWN)]
 
 
 def _bastions(endpoint: Endpoint) -> list[str]:

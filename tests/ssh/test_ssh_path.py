@@ -67,7 +67,7 @@ def test_what_the_inventory_says_otherwise_is_seen_without_asking_ssh(key: Path)
     mine = {"ansible_ssh_private_key_file": str(key)}
     known = way("g1", {**mine, "ansible_host": "198.18.0.1"})
     assert known is not None
-    assert may_share("g2", {**mine, "ansible_host": "198.18.0.2"}, known.access)
+    assert may_share("g2", {**mine, "ansible_host": "198.18.0.2", "ansible_port": 2222}, known.access)
     for other in (
         {},
         {**mine, "ansible_user": "ops"},
