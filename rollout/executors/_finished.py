@@ -26,6 +26,16 @@ def finished(unit: Unit) -> dict[int, Result]:
     return {int(attempt): Result(**{"because": "", **told}) for attempt, told in known.items()}
 
 
+def overtaken(unit: Unit) -> bool:
+    """Whether the host has had a later order of its run: the controller that gave this one slept, and another took over.
+
+    Under the host's lock it is true for good.
+    """
+    there = unit.path.parent.glob("*.*")
+    later = (Unit(path).attempt for path in there if path.is_dir())
+    return any(attempt > unit.attempt for attempt in (*later, *finished(unit)))
+
+
 def forget(unit: Unit) -> None:
     """The unit, whose outcome is in the journal, and those before it that a controller died too early to remove.
 

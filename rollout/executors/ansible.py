@@ -14,7 +14,7 @@ from rollout import ssh
 from rollout.errors import UsageError, of_this_machine
 from rollout.executors._blame import lacking
 from rollout.executors._config import environment, passed_through, users_file
-from rollout.executors._finished import finished, forget
+from rollout.executors._finished import finished, forget, overtaken
 from rollout.executors._guard import try_of
 from rollout.executors._launch import Launcher
 from rollout.executors._outcome import judge, read_events, read_log, task_in_progress
@@ -151,6 +151,11 @@ class AnsibleExecutor:
             reply(Ending.FAILED, f"another unit is running on {order.host}, and two at once would harm it")
             return
         try:
+            if overtaken(unit):
+                reply(
+                    Ending.FAILED, f"{order.host} has had a later order since: another controller took over"
+                )
+                return
             result = inquiry.before_start(unit)
             if result is not None:
                 reply(*result, found=inquiry.handed_on(unit))

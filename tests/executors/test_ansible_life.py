@@ -68,6 +68,27 @@ def test_the_controller_dies_and_the_next_one_follows_the_living_unit(bench: Ben
     assert (bench.folder / "h1.ended").read_text() == "ended\n"
 
 
+@pytest.mark.parametrize("forgotten", [True, False])
+def test_a_controller_that_slept_between_intent_and_act_begins_nothing_once_it_was_taken_over(
+    bench: Bench, forgotten: bool
+) -> None:
+    slept = bench.order("h1", WAITS, once=True, attempt=1)
+    (bench.folder / "go").touch()
+    done = bench.order("h1", once=True, attempt=2)
+    assert bench.carry_out(done)["h1"].ending is Ending.DONE
+    if forgotten:
+        bench.executor().forget("run-1", "h1", "upgrade", 2)
+    assert bench.unit(done).path.exists() is not forgotten
+
+    woken = bench.carry_out(slept)["h1"]
+
+    assert (woken.ending, woken.because) == (
+        Ending.FAILED,
+        "h1 has had a later order since: another controller took over",
+    )
+    assert (bench.folder / "h1.ended").read_text() == "ended\n"
+
+
 def test_the_controller_dies_and_the_next_one_reads_what_finished_meanwhile(bench: Bench) -> None:
     order = bench.order("h1", WAITS)
     with controller(bench, order) as first:
