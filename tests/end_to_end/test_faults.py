@@ -175,10 +175,15 @@ def test_a_power_cut_in_the_middle_of_dpkg_is_repaired_by_a_retry(afterwards: Af
     wait_for(operator, "power", "off")
     operator.lab.clear("power", "power-cut")
     wait_for(operator, "power", "up")
-    asked = operator.rollout("retry", "power", "--reason", "it has power again")
-    assert asked.code == 0, asked.said
-
-    resumed = operator.rollout("resume")
+    for _ in range(
+        5
+    ):  # on a busy machine the retry may take longer than its time-out too: then its result is read by the next
+        asked = operator.rollout("retry", "power", "--reason", "it has power again")
+        assert asked.code == 0, asked.said
+        resumed = operator.rollout("resume")
+        assert resumed.code in {3, 4}, resumed.said
+        if operator.hosts()["power"]["status"] == "verified":
+            break
 
     assert resumed.code == 4, resumed.said
     assert operator.hosts()["power"]["status"] == "verified", resumed.said
