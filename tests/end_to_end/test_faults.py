@@ -175,9 +175,8 @@ def test_a_power_cut_in_the_middle_of_dpkg_is_repaired_by_a_retry(afterwards: Af
     wait_for(operator, "power", "off")
     operator.lab.clear("power", "power-cut")
     wait_for(operator, "power", "up")
-    for _ in range(
-        5
-    ):  # on a busy machine the retry may take longer than its time-out too: then its result is read by the next
+    # On a busy machine the retry may take longer than the time-out, too: the next one reads what came of it.
+    for _ in range(5):
         asked = operator.rollout("retry", "power", "--reason", "it has power again")
         assert asked.code == 0, asked.said
         resumed = operator.rollout("resume")
