@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from rollout.engine.paths import Examiner, InlinePaths
 from rollout.errors import HALTED, SshUnsupported
+from rollout.executors.rehearsal import Fault
 from rollout.journal.memory import MemoryJournal
 from rollout.model.decision import Stop
 from rollout.model.event import Event, Kind
@@ -201,6 +202,23 @@ def test_what_keeps_us_from_asking_is_our_own_machine_if_it_is() -> None:
     run.ways.broken = None
     run.journal.request("run", Event(Kind.CONTINUED, "mended"))
     check_healed(run, *run.carry_on())
+
+
+def test_what_died_while_nobody_could_be_asked_is_found_out_when_the_path_is_back() -> None:
+    """The unit of a1 died with its machine, and its host cannot be asked what became of it."""
+    run = Run(eight(), (Outage(ALL - {"a1"}, UPGRADING, UPGRADING + 300),))
+    run.world.faults = {("a1", "upgrade"): Fault(Ending.LOST, because="its supervisor died")}
+    stop, state = run.carry_on()
+    check_healed(run, stop, state)
+    assert [event.host for event in run.events if event.kind is Kind.STRANDED].count("a1") == 1
+
+
+def test_what_died_on_a_host_that_alone_is_lost_is_uncertain() -> None:
+    run = Run(eight(tolerated=8))
+    run.world.faults = {("a1", "upgrade"): Fault(Ending.LOST, because="its supervisor died")}
+    stop, state = run.carry_on()
+    assert (stop.exit_code, state.hosts["a1"].uncertain) == (4, True)
+    assert state.hosts["a1"].because == "what upgrade did cannot be known: its supervisor died"
 
 
 def test_a_gate_that_finds_nobody_blames_the_path_too() -> None:
