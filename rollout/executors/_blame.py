@@ -10,7 +10,7 @@ from rollout.model.seams import Ending
 NO_CONNECTION = re.compile(
     r"Connection refused|Connection timed out|Operation timed out|No route to host|Network is unreachable|Host is down|"
     r"Could not resolve hostname|Permission denied \(|Too many authentication failures|Invalid/incorrect (username/)?password|"
-    r"closed by UNKNOWN port|kex_exchange_identification|banner exchange|stdio forwarding failed",
+    r"the host key was refused|closed by UNKNOWN port|kex_exchange_identification|banner exchange|stdio forwarding failed",
     re.IGNORECASE,
 )
 """What ssh says only of connections that it could not open."""
@@ -27,7 +27,7 @@ LACKS = re.compile(
 def never_reached(unit: Unit) -> bool:
     """Whether its first task was already lost for want of a connection. A task may open several, so the host's guard is asked as well."""
     result = unit.result()
-    if result is None or result.ending != Ending.UNREACHABLE:
+    if result is None or result.ending not in {Ending.UNREACHABLE, Ending.REFUSED}:
         return False
     try:
         lines = (unit.path / "events.jsonl").read_text(encoding="utf-8").splitlines()

@@ -114,6 +114,14 @@ def test_a_host_that_is_still_lost_has_not_begun(bench: Bench) -> None:
     assert (outcome.ending, outcome.begun) == (Ending.UNREACHABLE, False)
 
 
+def test_a_key_that_was_refused_lets_nothing_through(bench: Bench) -> None:
+    unit = vanished(bench, "runner_on_unreachable")
+    unit.note_result(
+        Result(Ending.REFUSED, "the host key was refused: Host key verification failed.", "Claim")
+    )
+    assert never_reached(unit)
+
+
 def test_a_unit_without_a_log_may_have_done_anything(bench: Bench) -> None:
     unit = vanished(bench, "runner_on_unreachable")
     assert never_reached(unit)
