@@ -165,6 +165,9 @@ def frozen(siege: Round) -> Struck:
     old.send_signal(signal.SIGSTOP)
     try:
         take_over(siege)
+        siege.wait_until(
+            lambda: siege.controller.poll() is not None or not holds(siege, ELSEWHERE), "the next has it"
+        )
         siege.pause(siege.chance.uniform(0.5, 4.0))
     finally:
         old.send_signal(signal.SIGCONT)
