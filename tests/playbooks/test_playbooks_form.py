@@ -61,3 +61,15 @@ def test_every_setting_of_the_role_is_checked_by_ansible_and_told_in_the_guide()
     for step in ("precheck", "stage", "upgrade", "verify"):
         assert specs[step]["options"].keys() == defaults.keys()
     assert [name for name in defaults if f"`{name}`" not in guide] == []
+
+
+def test_every_setting_of_a_snapshot_is_checked_by_ansible_and_told_in_the_guide() -> None:
+    role = PLAYBOOKS / "roles" / "snapshot"
+    defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text())
+    specs = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+    guide = (PLAYBOOKS.parent / "docs" / "guides" / "playbooks.md").read_text()
+
+    assert {step: spec["options"].keys() for step, spec in specs.items()} == dict.fromkeys(
+        ("take", "revert", "drop"), defaults.keys()
+    )
+    assert [name for name in defaults if f"`{name}`" not in guide] == []
