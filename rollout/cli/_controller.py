@@ -65,6 +65,7 @@ def real(graph: Graph, inventory: "Inventory", plan_file: Path, units: Path) -> 
     """
     from rollout.executors.ansible import AnsibleExecutor
     from rollout.executors.sweep import Sweep
+    from rollout.plan.vaults import Vaults
 
     names = frozenset(inventory.all_hosts)
 
@@ -73,8 +74,11 @@ def real(graph: Graph, inventory: "Inventory", plan_file: Path, units: Path) -> 
             raise InventoryError("it has left the inventory, so how to reach it is not known: put it back")
         return host
 
+    folder = plan_file.absolute().parent
+    vaults = Vaults(folder)
+
     def connect(host: str, variables: Mapping[str, Any]) -> Connection:
-        return ssh.connect(known(host), variables)
+        return ssh.connect(known(host), vaults.opened(host, variables))
 
     def variables_of(host: str) -> Mapping[str, Any]:
         return inventory.variables(known(host))
@@ -88,7 +92,7 @@ def real(graph: Graph, inventory: "Inventory", plan_file: Path, units: Path) -> 
         executor.end(run)
 
     asker = ThreadedAsker(gates(graph))
-    paths = ThreadedPaths(Examiner(SshWays(graph, variables_of)))
+    paths = ThreadedPaths(Examiner(SshWays(graph, lambda host: vaults.opened(host, variables_of(host)))))
     return Reach(
         executor, asker, drains(graph), inventory.variables, connect, executor.prune, end, sweep.run, paths
     )

@@ -68,6 +68,15 @@ def listed(
     return content, _warnings(done.stderr)
 
 
+def decrypted(sealed: str, folder: Path, patience: float = 60.0) -> str:
+    """An inline vault value, with the vault passwords of the user's configuration. Raises InventoryError with the real cause."""
+    command = [program("ansible-vault"), "decrypt", "--output=-"]
+    done = _run(command, folder, {**os.environ, **_QUIET}, patience, sealed.encode())
+    if done.returncode:
+        raise InventoryError(f"ansible-vault cannot decrypt it: {_cause(done.stderr)}")
+    return done.stdout.decode(errors="replace")
+
+
 def selected(pattern: str, groups: Mapping[str, Any], patience: float = PATIENCE) -> list[str]:
     """The hosts that the pattern selects; `groups` are names alone, as a YAML inventory. Raises PatternMismatch.
 
@@ -116,7 +125,11 @@ def program(name: str) -> str:
 
 
 def _run(
-    command: Sequence[str], folder: Path, environment: Mapping[str, str], patience: float
+    command: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    patience: float,
+    text: bytes = b"",
 ) -> "subprocess.CompletedProcess[bytes]":
     """In a session of its own, so that nothing can ask a question at the terminal, and all of it can be ended."""
     try:
@@ -124,7 +137,7 @@ def _run(
             command,
             cwd=folder,
             env=environment,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if text else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
@@ -133,7 +146,7 @@ def _run(
         raise InventoryError(f"{command[0]} cannot be started: {error.strerror}") from error
     with process:
         try:
-            out, err = process.communicate(timeout=patience)
+            out, err = process.communicate(text or None, timeout=patience)
         except subprocess.TimeoutExpired as error:
             os.killpg(process.pid, signal.SIGKILL)
             raise InventoryError(

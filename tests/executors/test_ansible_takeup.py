@@ -15,6 +15,7 @@ from rollout import ssh
 from rollout.errors import HostKeyRefused, HostUnreachable, SshUnsupported
 from rollout.executors._asking import NoAnswer, ask
 from rollout.executors._unit import Result, Unit, file_name, try_lock
+from rollout.executors.ansible import as_root
 from rollout.model.seams import Ending, Order, Ran
 from tests.executors.ansible_bench import LOCAL, NOTHING_RUNS, Answers, Bench, wait_for
 
@@ -281,3 +282,21 @@ def looked(*marks: str) -> tuple[str, ...]:
 def test_an_answer_without_its_end_is_no_answer() -> None:
     with pytest.raises(NoAnswer, match="Killed"):
         ask(lambda: Answers(Ran(137, "", "Killed")), "run/h/s")
+
+
+@pytest.mark.parametrize(
+    ("variables", "becomes"),
+    [
+        ({"ansible_become_password": "x"}, True),
+        ({"ansible_become_pass": "x", "ansible_become_user": "root"}, True),
+        ({"ansible_become_password": {"__ansible_vault": "$"}}, True),
+        ({"ansible_become_password": "x", "ansible_become_user": "nova"}, False),
+        ({"ansible_become_password": "x", "ansible_become": False}, False),
+        ({}, False),
+    ],
+)
+def test_a_host_whose_playbooks_become_root_by_a_password_is_asked_as_root(
+    variables: dict[str, Any], becomes: bool
+) -> None:
+    assert (as_root(variables) != variables) is becomes
+    assert as_root(variables).get("ansible_become", False) is becomes
