@@ -156,6 +156,16 @@ def test_a_failed_undo_holds_the_host_and_a_retry_goes_on_with_the_way_back(
     assert carried_on(over, graph)["a1"].status == "rolled-back"
 
 
+def test_a_host_that_was_taken_back_begins_anew_when_a_person_says_so(
+    rollout: Typist, over: Path, graph: Graph
+) -> None:
+    rollout("rollback", "--host", "a1", *WHY)
+    assert carried_on(over, graph)["a1"].status == "rolled-back"
+    said = rollout("retry", "a1", "--reason", "a newer kernel is there")
+    assert (said.code, "from the beginning, if it was rolled back" in said.out) == (0, True), said.err
+    assert carried_on(over, graph)["a1"].status == "verified"
+
+
 def test_a_host_of_an_aborted_run_may_be_taken_back(rollout: Typist, tmp_path: Path, graph: Graph) -> None:
     path = a_run(tmp_path, graph, failing("a1", "restore"))
     with journal.open(str(path)) as book:
