@@ -25,6 +25,9 @@ FOREIGN = f'hostname {ELSEWHERE} && mount --bind "$0" /proc/sys/kernel/random/bo
 PATIENCE = 480.0
 """Seconds for anything that has to happen, on a machine with much else to do."""
 
+LEASE = "rollout_lease=30"
+"""The shortest: whoever is silent for so many seconds is taken for dead."""
+
 GLANCE = 3.0
 """Seconds between two looks of a person at the hosts that are held."""
 
@@ -55,7 +58,7 @@ class Round:
     ) -> None:
         self.operator, self.name, self.hosts, self.chance = operator, name, list(hosts), chance
         self.server, self.shipped, self.lapses = server, shipped, lapses
-        self.journal = server.emptied() if server else str(operator.state / f"{name}.sqlite3")
+        self.journal = f"{server.emptied()}&{LEASE}" if server else str(operator.state / f"{name}.sqlite3")
         self.file = besieged.write_plan(operator, name, self.hosts, shipped=shipped)
         self.planted: list[Planted] = []
         self.notes: list[str] = []
