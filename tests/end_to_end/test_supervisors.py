@@ -11,6 +11,7 @@ from rollout.executors._unit import Unit
 from rollout.lab import HostSpec
 from tests.end_to_end.operating import Operator, ended
 from tests.end_to_end.plans import logged, plan
+from tests.lab.driving import UPGRADE
 
 pytestmark = [pytest.mark.lab, pytest.mark.full]
 
@@ -39,12 +40,25 @@ def at_work(operator: Operator, host: str, step: str) -> Unit:
     return eventually(begun)
 
 
-def test_a_dead_supervisor_leaves_a_once_step_to_a_person_and_another_step_to_the_host(
+UNGUARDED = f"""---
+- hosts: all
+  gather_facts: false
+  become: true
+  environment: {{ROLLOUT_MARK: "{{{{ rollout_mark }}}}"}}
+  tasks: [{{ansible.builtin.shell: {{cmd: "{UPGRADE}"}}, changed_when: true}}]
+"""
+
+
+def test_a_dead_supervisor_leaves_a_once_step_to_its_guard_or_to_a_person_and_another_step_to_the_host(
     operator_of: Callable[[Sequence[HostSpec]], Operator],
 ) -> None:
+    plain, guarded = ("u1", "u2"), ("u3", "u4")
+    to_birch = {"rollout_to_suite": "birch"}
     operator = operator_of(
-        [HostSpec(name, variables={"rollout_to_suite": "birch"}) for name in ("u1", "u2", "u3")]
+        [HostSpec(name, variables=to_birch, rack="r1" if name in plain else "r2") for name in plain + guarded]
     )
+    (operator.folder / "playbooks" / "unguarded.yml").write_text(UNGUARDED)
+    by_hand = logged(operator, "unguarded", does="unguarded", seconds=10)
     steps: list[dict[str, Any]] = [
         {"name": "precheck", "playbook": logged(operator, "precheck", does="precheck", seconds=4)},
         {
@@ -55,25 +69,32 @@ def test_a_dead_supervisor_leaves_a_once_step_to_a_person_and_another_step_to_th
         {"name": "reboot", "playbook": "playbooks/reboot.yml"},
         {"name": "verify", "playbook": "playbooks/verify.yml"},
     ]
-    file = plan(operator, "unwatched", "all", steps, failures={"canary": 3, "combo": 3})
+    to = {"os": "labos-2"}
+    combos = [
+        {"name": "plain", "match": {"rack": "r1"}, "to": to, "steps": {"upgrade": {"playbook": by_hand}}},
+        {"name": "guarded", "match": {"rack": "r2"}, "to": to},
+    ]
+    file = plan(operator, "unwatched", "all", steps, combos=combos, failures={"canary": 4, "combo": 4})
 
     apply = operator.start("apply", file, "--yes")
-    victim = at_work(operator, "u3", "precheck")
+    victim = at_work(operator, "u4", "precheck")
     apply.kill()
     ended(apply, 10)
     assert operator.kill_supervisor(victim)
     resume = operator.start("resume")
     assert operator.kill_supervisor(at_work(operator, "u1", "upgrade"))
-    second = at_work(operator, "u2", "upgrade")
-    eventually(lambda: second if operator.upgrades("u2") else None)
-    assert operator.kill_supervisor(second)
-    resumed = ended(resume, 200)
+    for host in ("u2", "u3"):
+        unit = at_work(operator, host, "upgrade")
+        eventually(lambda host=host, unit=unit: unit if operator.upgrades(host) else None)  # type: ignore[misc]
+        assert operator.kill_supervisor(unit)
+    resumed = ended(resume, 300)
 
     assert resumed.code == 4, resumed.said
-    assert re.search("u3 +precheck may begin again: its supervisor died", resumed.said)
+    assert re.search("u4 +precheck may begin again: its supervisor died", resumed.said)
+    assert "upgrade goes on where its guard kept it: its process died (1 times so far)" in resumed.said
     hosts = operator.hosts()
-    assert hosts["u3"]["status"] == "verified"
-    for host in ("u1", "u2"):
+    assert {hosts[host]["status"] for host in guarded} == {"verified"}
+    for host in plain:
         assert hosts[host]["status"] == "held"
         assert hosts[host]["because"].startswith(
             "what upgrade did cannot be known: its supervisor died; the last task begun was "
@@ -88,14 +109,14 @@ def test_a_dead_supervisor_leaves_a_once_step_to_a_person_and_another_step_to_th
     finished = operator.rollout("resume")
 
     hosts = operator.hosts()
-    assert {name: host["status"] for name, host in hosts.items()} == dict.fromkeys(
-        ("u1", "u2", "u3"), "verified"
-    ), finished.said
+    everyone = plain + guarded
+    assert {name: host["status"] for name, host in hosts.items()} == dict.fromkeys(everyone, "verified"), (
+        finished.said
+    )
     assert finished.code == 0, finished.said
-    assert [operator.upgrades(host) for host in ("u1", "u2", "u3")] == [1, 1, 1]
+    assert [operator.upgrades(host) for host in everyone] == [1] * 4
     begun = [
         (event["host"], event["step"]) for event in operator.events() if event["event"] == "step-intended"
     ]
-    assert begun.count(("u1", "upgrade")) == 2
-    assert begun.count(("u2", "upgrade")) == 1
-    assert begun.count(("u3", "precheck")) == 2
+    assert [begun.count((host, "upgrade")) for host in everyone] == [2, 1, 2, 1]
+    assert begun.count(("u4", "precheck")) == 2
