@@ -9,6 +9,7 @@ prompt for a vault's password fail at once; what asks on a terminal by itself fi
 
 import ctypes
 import fcntl
+import gc
 import importlib
 import inspect
 import os
@@ -79,6 +80,8 @@ def main() -> None:
 
     give_up_terminal()
     os.register_at_fork(after_in_child=tie_worker)
+    # A worker's garbage collector writes to each object that it looks at: its parent's are kept out of it, so that both share them.
+    os.register_at_fork(before=gc.freeze, after_in_parent=gc.unfreeze)
     file.write_text(str(me), encoding="ascii")
     playbook = importlib.import_module("ansible.cli.playbook").main  # it takes half a second: be tied first
     refuse_prompts()
