@@ -145,7 +145,9 @@ class _Writer:
 
     def _step(self, name: str, step: str) -> None:
         held = step in DISRUPTED
-        host = HostState(name, Status.RUNNING, "stage", step, 1, open=True, slot=held, since=1.0)
+        host = HostState(
+            name, Status.RUNNING, passed="stage", step=step, attempt=1, open=True, slot=held, since=1.0
+        )
         host.because = "its wave is open, and 3 of the 20 hosts that may be disrupted at once are"
         take = [(slot, self._graph.caps[slot]) for slot in self._graph.nodes[name].slots]
         taking = take if step == DISRUPTED[0] else []
