@@ -9,7 +9,7 @@ from rollout.model.graph import Graph
 from rollout.scheduler.paths import SITE
 from rollout.ssh import path as ssh_path
 
-WITHIN = 12.0
+WITHIN = 20.0
 """Seconds in which a host or a bastion has to let us in."""
 
 LOOKED_AT, LOOKED_THROUGH = 24, 2000
