@@ -239,7 +239,7 @@ FULL = bool(os.environ.get("ROLLOUT_FULL"))
 
 def _as_many_as(examples: int) -> settings:
     return settings(
-        max_examples=20 * examples if FULL else examples,
+        max_examples=8 * examples if FULL else examples,
         stateful_step_count=50 if FULL else 25,
         deadline=None,
         suppress_health_check=list(HealthCheck),
