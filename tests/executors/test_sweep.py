@@ -62,8 +62,17 @@ def chunks(bench: Bench) -> list[Unit]:
 
 
 def living() -> dict[int, int]:
-    """All that runs below this process: pid -> start."""
-    return {pid: found[2] for pid in descendants(os.getpid()) if (found := stat(pid))}
+    """All that runs below this process, but the sshd that other files of tests share, and its sessions: pid -> start."""
+    below = descendants(os.getpid())
+    shared = {pid for pid in below if (words := _words(pid)).startswith(b"sshd") or b"/sshd" in words}
+    return {pid: found[2] for pid in below - shared if (found := stat(pid))}
+
+
+def _words(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def test_each_host_of_a_sweep_gets_an_answer_of_its_own(bench: Bench, sweeper: Sweeper) -> None:
