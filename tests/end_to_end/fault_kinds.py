@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterable
 from contextlib import suppress
 
-from rollout.errors import LeaseLost, Locked
+from rollout.errors import LabError, LeaseLost, Locked
 from rollout.executors._unit import Unit
 from rollout.journal import Life, Owner
 from tests.end_to_end import besieged
@@ -82,10 +82,18 @@ def sessions(siege: Round) -> Struck:
     """All of sshd's sessions on a host in the middle of a step."""
     unit = siege.unit(is_playing)
     while unit and is_playing(unit):
-        if siege.operator.lab.run(host_of(unit), ["pkill", "-KILL", "-f", "sshd: root"]).returncode == 0:
+        if on(siege, host_of(unit), "pkill -KILL -f '[s]shd: root' && echo killed"):
             return [host_of(unit)]
         siege.pause(0.2)  # Ansible is only about to connect
     return None
+
+
+def on(siege: Round, host: str, script: str) -> str:
+    """What it prints on the host; nothing of a host that has no power, or boots."""
+    try:
+        return siege.operator.on(host, script)
+    except LabError:
+        return ""
 
 
 def sshd(siege: Round) -> Struck:
@@ -115,7 +123,7 @@ def strike(siege: Round, fault: str, seconds: float) -> Struck:
 def power(siege: Round) -> Struck:
     """Of a host in the middle of its upgrade, for a moment."""
     unit = siege.unit(lambda unit: is_playing(unit) and unit.path.name.startswith("upgrade."))
-    while unit and is_playing(unit) and not siege.operator.on(host_of(unit), JOB):
+    while unit and is_playing(unit) and not on(siege, host_of(unit), JOB):
         siege.pause(0.2)
     if unit is None or not is_playing(unit):
         return None

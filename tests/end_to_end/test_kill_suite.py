@@ -5,7 +5,7 @@ Nothing finished is repeated, nothing that must happen once happens twice, no ho
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,7 +47,11 @@ class Lane:
             self.operator, f"lane{self.number}-{self.rounds}", hosts_of(self.number, self.rounds), random.Random(self.chance.random()),
             server=self.server, shipped=(self.rounds + self.number) % LANES == 0, lapses=self.lapses,
         )  # fmt: skip
-        record = siege.carry_out({kind: KINDS[kind] for kind in kinds})
+        try:
+            record = siege.carry_out({kind: KINDS[kind] for kind in kinds})
+        except Exception as error:
+            error.add_note(siege.said())
+            raise
         struck = [fault.kind for fault in record.planted]
         self.dealt = [*(kind for kind in kinds if kind not in struck), *self.dealt]
         violations = record.violations()
@@ -93,7 +97,9 @@ def besiege(
                     Lane(operator, len(lanes), random.Random(chance.random()), dealt, server, lapses)
                 )
         while sum(lane.tally.planted for lane in lanes) < faults and lanes[0].rounds < rounds:
-            for future in [pool.submit(lane.besiege) for lane in lanes]:
+            going = [pool.submit(lane.besiege) for lane in lanes]
+            wait(going)  # a server dies with the thread that started it last, so none ends before the others
+            for future in going:
                 future.result()
     tally = Tally()
     for lane in lanes:
