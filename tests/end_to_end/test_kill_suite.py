@@ -23,7 +23,7 @@ from tests.journal.postgres_server import Server
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(3600)]
 
-PER_ROUND, LANES = 8, 4
+PER_ROUND, LANES = 9, 4
 
 
 @dataclass(slots=True)
