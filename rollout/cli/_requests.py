@@ -37,9 +37,6 @@ def of_host(
     """Append a request about a host, once `check` has found that it fits; the event holds the bare reason."""
     with _runs.existing(journal) as book:
         row = book.run(run)
-        stopped = _runs.aborted(book, row.id)
-        if stopped and event.kind is not Kind.RETIRED:
-            raise UsageError(f"run {row.id} was aborted: {stopped}; `rollout apply` begins a new one")
         check(book, row, _hosts.row(book, row.id, host))
         book.request(row.id, Event(event.kind, because(event.because), host, data=event.data))
         click.echo(f"{plain(host)}: {then}. {when(row, _runs.options(_runs.where(journal)))}")

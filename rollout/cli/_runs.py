@@ -92,12 +92,13 @@ def is_finished(book: Journal, row: RunRow) -> bool:
     if row.owner is not None:
         return False
     asked = unread(book, row.id)
+    if asked and any(event.host for event in asked):
+        return False
     if aborted(book, row.id):
-        if any(event.kind is Kind.ROLLBACK for event in asked):
-            return False
         if not book.state(row.id).aborted:
             return not book.hosts(row.id, Status.RUNNING)
-        return row.ended is not None and row.ended.exit_code in {*FINISHED, HALTED}
+        carried = row.ended is not None and row.ended.exit_code in {*FINISHED, HALTED}
+        return carried and not folded(book, row.id).walking
     return row.ended is not None and row.ended.exit_code in FINISHED and not asked
 
 

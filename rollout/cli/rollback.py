@@ -73,9 +73,14 @@ def _way(book: Journal, row: RunRow, state: State, name: str) -> list[str]:
         raise UsageError(f"{plain(name)} cannot be rolled back: it is {host.status}")
     if not host.attempt:
         raise UsageError(f"{plain(name)} has not begun: there is nothing to take back")
+    if host.uncertain:
+        raise UsageError(
+            f"{plain(name)}: what {host.step} did is not known; say so first with `rollout resolve`"
+        )
     if host.back is not None:
-        raise UsageError(f"{plain(name)} walks back already: {plain(host.back)}")
-    final = irreversible(state, host)
+        hint = "; it is held on its way: `rollout retry` lets it go on" if host.status is Status.HELD else ""
+        raise UsageError(f"{plain(name)} walks back already: {plain(host.back)}{hint}")
+    final = irreversible(combo, host)
     if final is not None:
         raise UsageError(
             f"{plain(name)} cannot be rolled back: {final} has begun, names no undo, and no snapshot is kept from before it; nothing was asked"

@@ -22,7 +22,7 @@ from rollout.model.decision import Ask, Decision, Record, Start, Stop, Wait
 from rollout.model.event import UNWRITTEN, Event, Kind
 from rollout.model.fold import apply
 from rollout.model.graph import Combo, Graph
-from rollout.model.plan import COMMIT, Step
+from rollout.model.plan import Step
 from rollout.model.seams import Ending, Order, Outcome
 from rollout.model.state import HostState, State
 from rollout.model.suspicion import BY_CONTROLLER, BY_PATH, THIS_MACHINE
@@ -364,6 +364,8 @@ def _is_last(combo: Combo, host: HostState, step: Step) -> bool:
     """Whether the host may be let go after it: the end of the chain, of what is made final after it, or of the way back."""
     if step.of is None:
         return combo.chain[-1].name == step.name
+    if host.back is None:
+        others = (combo.step(name) for name in host.effects if name != step.of)
+        return all(other is None or other.commit is None for other in others)
     undone = combo.step(step.of)
-    reopens = undone is not None and undone.closes
-    return step.name.startswith(COMMIT) or (host.effects == [step.of] and not reopens)
+    return host.effects == [step.of] and not (undone is not None and undone.closes)

@@ -66,10 +66,12 @@ class Kind(StrEnum):
     """[until]"""
     VERIFIED = "host-verified"
     HELD = "host-held"
-    """[uncertain: whether what its step did is unknown; stays: it walks back no further]"""
+    """[uncertain: whether what its step did is unknown"""
     GONE = "host-gone"
     FOUND = "host-found"
     """How a drain found the host before it closed it [found]: it is given back so."""
+    STAYS = "rollback-refused"
+    """Nothing was undone yet, and a gate forbids it: the healthy host stays what it is."""
     ROLLED_BACK = "host-rolled-back"
     """Every open side effect was taken back."""
 

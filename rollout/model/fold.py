@@ -5,11 +5,22 @@ A request that no longer fits (a retry of a host that is not held, say) changes 
 
 from collections.abc import Callable
 
+from rollout.model.again import (
+    UNFIT,
+    aborted,
+    enter,
+    resolved,
+    retired,
+    retried,
+    rollback,
+    rolled_back,
+    stays,
+)
 from rollout.model.event import Event, Kind
-from rollout.model.ledger import close, close_effect, irreversible, is_untouched, open_effects
+from rollout.model.ledger import begun, close, close_effect, forget_remedy, note_begun, open_effects
 from rollout.model.plan import COMMIT, REMEDY
 from rollout.model.seams import Answer, Ending
-from rollout.model.state import OUT, HostState, State, Status
+from rollout.model.state import HostState, State, Status
 from rollout.model.suspicion import forget, restore, strand, suspect
 
 REMEMBER = "remember"
@@ -30,11 +41,6 @@ def apply(state: State, event: Event) -> tuple[str, ...]:
     with state.changing(event.host) as host:
         _HOST[event.kind](state, host, event)
     return (event.host,)
-
-
-def _enter(host: HostState, status: Status, event: Event) -> None:
-    """Enter a status: since when, and why."""
-    host.status, host.since, host.because = status, event.at, event.because
 
 
 # --- the run -----------------------------------------------------------------------------------------------------------------
@@ -99,22 +105,9 @@ def _continued(state: State, _: Event) -> tuple[str, ...]:
     touched = tuple(state.stuck)
     for name in touched:
         with state.changing(name) as host:
-            host.stuck, host.suspect, host.ending, host.gate_tries = False, None, None, {}
-    return touched
-
-
-def _aborted(state: State, event: Event) -> tuple[str, ...]:
-    """A host on which nothing dangerous was begun walks back; one where it was finishes its chain."""
-    state.run.aborted = event.because
-    touched = tuple(
-        host.name
-        for host in state.hosts.values()
-        if host.status is Status.RUNNING and host.back is None and is_untouched(state, host)
-    )
-    for name in touched:
-        with state.changing(name) as host:
-            host.back = f"the run was aborted: {event.because}"
-            host.stuck, host.gate_tries = False, {}
+            host.stuck, host.suspect, host.gate_tries = False, None, {}
+            if host.ending in UNFIT:
+                host.ending = None
     return touched
 
 
@@ -126,27 +119,29 @@ def _ended(_state: State, _event: Event) -> tuple[str, ...]:
 
 
 def _intended(state: State, host: HostState, event: Event) -> None:
-    if host.status is Status.WAITING:
-        _enter(host, Status.RUNNING, event)
+    combo, step = state.combo_of(host.name), state.graph.step_of(host.name, event.step or "")
+    if host.status is Status.WAITING or host.back is not None:
+        enter(host, Status.RUNNING, event)
+    if step is not None and step.name.startswith(REMEDY):
+        host.remedied[step.name] = host.remedied.get(step.name, 0) + 1
+        host.harmed, host.failure = True, [host.step or "", host.because]
     if event.step != host.step:
         host.tries, host.deaths, host.lost = 0, 0, False
     host.step, host.attempt, host.open, host.ending = event.step, event.attempt, True, None
     host.because, host.not_before, host.reserved = event.because, 0.0, False
     host.fresh = bool(event.data.get("slots"))
-    host.slot = host.slot or state.combo_of(host.name).holds_slot(event.step or "")
-    step = state.graph.step_of(host.name, event.step or "")
+    host.slot = host.slot or combo.holds_slot(event.step or "")
     if step is not None and step.undo is not None:
-        open_effects(state, host, (step.name,))
-    if step is not None and step.name.startswith(REMEDY):
-        host.remedied[step.name] = host.remedied.get(step.name, 0) + 1
-        host.harmed = True
+        open_effects(combo, host, (step.name,))
+    if host.back is not None and step is not None and step.once:
+        host.harmed = True  # a person takes back what was an upgrade: that is no success
 
 
 def _done(state: State, host: HostState, event: Event) -> None:
-    host.open, host.tries, host.deaths, host.lost = False, 0, 0, False
+    host.open, host.tries, host.deaths, host.lost, host.failure = False, 0, 0, False, []
     step = state.graph.step_of(host.name, event.step or "")
     if step is not None and step.of is not None:
-        close_effect(state, host, step)
+        close_effect(state.combo_of(host.name), host, step)
     elif step is None or not step.name.startswith(REMEDY):
         host.passed, host.answered, host.gate_tries = event.step, {}, {}
         for name in step.closes if step is not None else ():
@@ -155,18 +150,27 @@ def _done(state: State, host: HostState, event: Event) -> None:
         host.found[event.step or ""] = dict(event.data["found"])
 
 
-def _failed(_state: State, host: HostState, event: Event) -> None:
+def _failed(state: State, host: HostState, event: Event) -> None:
+    if event.data.get("begun", True):
+        note_begun(state.combo_of(host.name), host)
+    host.failure = []
     host.open, host.ending, host.because = False, str(event.data["ending"]), event.because
     host.tries, host.lost = host.tries + 1, False
     host.answered = {key: at for key, at in host.answered.items() if not key.startswith("before ")}
 
 
-def _void(_state: State, host: HostState, event: Event) -> None:
+def _void(state: State, host: HostState, event: Event) -> None:
     """A host that was never touched gives back what it took: whether it may begin is decided anew."""
+    combo, untouched = state.combo_of(host.name), event.data.get("ending") == Ending.NEVER_BEGAN
     host.open, host.because = False, event.because
     host.deaths += event.data.get("ending") == Ending.RESUMABLE
-    if host.fresh and event.data.get("ending") == Ending.NEVER_BEGAN:
+    if not untouched:
+        note_begun(combo, host)
+    elif host.step not in {step.name for step in begun(combo, host)}:
+        close(host, host.step or "")
+    if host.fresh and untouched:
         host.slot = False
+    forget_remedy(host)
 
 
 def _retrying(_state: State, host: HostState, event: Event) -> None:
@@ -214,14 +218,14 @@ def _ask_again(_state: State, host: HostState, event: Event) -> None:
 
 
 def _soaking(_state: State, host: HostState, event: Event) -> None:
-    _enter(host, Status.SOAKING, event)
+    enter(host, Status.SOAKING, event)
     host.not_before, host.slot = float(event.data["until"]), False
     host.step, host.ending = None, None
     host.answered, host.gate_tries = {}, {}
 
 
 def _verified(_state: State, host: HostState, event: Event) -> None:
-    _enter(host, Status.VERIFIED, event)
+    enter(host, Status.VERIFIED, event)
     host.not_before, host.slot, host.uncertain = 0.0, False, False
     host.step, host.ending = None, None
     host.answered, host.gate_tries = {}, {}
@@ -234,91 +238,23 @@ def _held(state: State, host: HostState, event: Event) -> None:
     """
     combo = state.combo_of(host.name)
     disrupted = host.slot or (host.passed is not None and combo.holds_slot(host.passed))
-    _enter(host, Status.HELD, event)
-    if (host.step or "").startswith(COMMIT):
+    enter(host, Status.HELD, event)
+    if (host.step or "").startswith(COMMIT) and host.ending not in UNFIT:
         disrupted = host.slot  # it is healthy on the target; what is left behind does no harm
     host.slot, host.harmed, host.reserved = disrupted, True, False
     host.uncertain = bool(event.data.get("uncertain"))
     host.not_before = 0.0
-    if event.data.get("stays"):
-        host.back = None
 
 
 def _gone(_state: State, host: HostState, event: Event) -> None:
     if host.status is Status.WAITING and not host.open:
-        _enter(host, Status.GONE, event)
+        enter(host, Status.GONE, event)
         host.round, host.not_before = None, 0.0
-
-
-def _retried(state: State, host: HostState, event: Event) -> None:
-    """A person answers for it: the failure no longer counts, until it fails again; also of a host that has healed since."""
-    if host.status is Status.HELD:
-        _back_to_work(state, host, event)
-    elif host.status is Status.ROLLED_BACK:
-        _enter(host, Status.WAITING, event)
-    if host.status not in OUT:
-        host.harmed = False
-
-
-def _resolved(state: State, host: HostState, event: Event) -> None:
-    """`done`: the step counts as done, `verify` and its gates are run again; the failure still counts (design, section 12)."""
-    if host.status is not Status.HELD:
-        return
-    if event.data["as"] != "done":
-        host.because, host.uncertain = event.because, False
-        return
-    side = state.combo_of(host.name).step(host.step or "")
-    if side is not None and side.of is not None:
-        close_effect(state, host, side)
-        _back_to_work(state, host, event)
-        return
-    names = [step.name for step in state.combo_of(host.name).chain]
-    reached = names.index(host.step) if host.step in names else -1
-    if host.passed in names:
-        reached = max(reached, names.index(host.passed))
-    if "verify" in names:
-        reached = min(reached, names.index("verify") - 1)
-    host.passed = names[reached] if reached >= 0 else None
-    _back_to_work(state, host, event)
-
-
-def _back_to_work(state: State, host: HostState, event: Event) -> None:
-    """A host for which no step was ever begun waits for its wave, as before."""
-    _enter(host, Status.RUNNING if host.attempt else Status.WAITING, event)
-    host.ending, host.not_before, host.tries, host.deaths, host.uncertain = None, 0.0, 0, 0, False
-    host.answered, host.gate_tries, host.stuck, host.lost = {}, {}, False, False
-    if state.run.aborted and is_untouched(state, host):
-        host.back = host.back or f"the run was aborted: {state.run.aborted}"
-
-
-def _rollback(state: State, host: HostState, event: Event) -> None:
-    """A step in flight ends first. A host on which something has begun that nothing takes back is left as it is."""
-    gone = host.status in {Status.RETIRED, Status.GONE, Status.ROLLED_BACK}
-    if gone or irreversible(state, host) is not None or not host.attempt:
-        return
-    host.back = event.because
-    if not host.open:
-        _back_to_work(state, host, event)
-
-
-def _rolled_back(_state: State, host: HostState, event: Event) -> None:
-    """It is as it was found, and stays out of the run unless a person lets it try again."""
-    _enter(host, Status.ROLLED_BACK, event)
-    host.back, host.passed, host.step, host.ending, host.round = None, None, None, None, None
-    host.slot, host.reserved, host.uncertain = False, False, False
-    host.answered, host.gate_tries, host.found = {}, {}, {}
 
 
 def _found(_state: State, host: HostState, event: Event) -> None:
     """The first look counts: a later one would see our own doing."""
     host.found.setdefault(event.step or "", dict(event.data["found"]))
-
-
-def _retired(_state: State, host: HostState, event: Event) -> None:
-    if host.open or host.status in {Status.RETIRED, Status.GONE}:
-        return
-    _enter(host, Status.RETIRED, event)
-    host.slot, host.reserved, host.stuck, host.round, host.not_before = False, False, False, None, 0.0
 
 
 _RUN: dict[Kind, Callable[[State, Event], tuple[str, ...]]] = {
@@ -330,7 +266,7 @@ _RUN: dict[Kind, Callable[[State, Event], tuple[str, ...]]] = {
     Kind.RESET: _reset,
     Kind.PAUSED: _paused,
     Kind.CONTINUED: _continued,
-    Kind.ABORTED: _aborted,
+    Kind.ABORTED: aborted,
     Kind.SUSPECTED: suspect,
     Kind.RESTORED: restore,
     Kind.ENDED: _ended,
@@ -352,10 +288,11 @@ _HOST: dict[Kind, Callable[[State, HostState, Event], None]] = {
     Kind.VERIFIED: _verified,
     Kind.HELD: _held,
     Kind.GONE: _gone,
-    Kind.RETRIED: _retried,
-    Kind.RESOLVED: _resolved,
-    Kind.RETIRED: _retired,
-    Kind.ROLLBACK: _rollback,
-    Kind.ROLLED_BACK: _rolled_back,
+    Kind.RETRIED: retried,
+    Kind.RESOLVED: resolved,
+    Kind.RETIRED: retired,
+    Kind.ROLLBACK: rollback,
+    Kind.ROLLED_BACK: rolled_back,
     Kind.FOUND: _found,
+    Kind.STAYS: stays,
 }

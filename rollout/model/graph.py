@@ -52,10 +52,10 @@ class Combo:
         index = names.index(name)
         return names[index - 1] if index else None
 
-    def reached(self, passed: str | None, tried: str | None) -> tuple[Step, ...]:
-        """The steps that a host has begun, given the last that it passed and the last that it tried."""
+    def reached(self, *known: str | None) -> tuple[Step, ...]:
+        """The chain up to the last of the named steps."""
         names = [step.name for step in self.chain]
-        ends = [names.index(name) + 1 for name in (passed, tried) if name in names]
+        ends = [names.index(name) + 1 for name in known if name in names]
         return self.chain[: max(ends, default=0)]
 
     def following(self, passed: str | None) -> Step | None:
@@ -67,7 +67,7 @@ class Combo:
         return self.chain[index] if index < len(names) else None
 
     def irreversible(self, steps: Iterable[Step], kept: Container[str] | None = None) -> str | None:
-        """The first `once` step among those that nothing takes back: it has no undo, and no snapshot was kept before it.
+        """The first step that changes the host and that nothing takes back: it has no undo, and no snapshot was kept before it.
 
         `kept`: the steps whose effect is still open; None: all that can be.
         """
@@ -76,15 +76,15 @@ class Combo:
             is_kept = step.undo is not None and (kept is None or step.name in kept)
             if step.commit is not None and is_kept:
                 snapshot = True
-            if step.once and not is_kept and not snapshot:
+            if step.changes_host and not is_kept and not snapshot:
                 return step.name
         return None
 
     def holds_slot(self, step: str) -> bool:
-        """Whether a host is disrupted in that step: it, or one before it, needs a slot. An undo needs what its step needed."""
+        """Whether a host is disrupted in that step: it, or one before it, needs a slot. So does an undo, if its step did."""
         side = self.step(step)
         if side is not None and side.of is not None:
-            return side.name.startswith(UNDO) and self.holds_slot(side.of)
+            return side.name.startswith(UNDO) and (side.needs_slot or self.holds_slot(side.of))
         for link in self.chain:
             if link.needs_slot:
                 return True

@@ -76,7 +76,12 @@ class Step:
     @property
     def endangers_guests(self) -> bool:
         """Whether no guest may be on the host in that step (design, section 12)."""
-        return self.once or self.name == REBOOT
+        return self.once or REBOOT in {self.name, self.of}
+
+    @property
+    def changes_host(self) -> bool:
+        """Whether the host is another after it, so that reopening it is no way back. A restart alone changes nothing."""
+        return self.once or (self.disruptive and self.drain is None and self.name != REBOOT)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Step":

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from rollout.model.graph import Combo, Graph, Wave
+from rollout.model.ledger import next_side
 from rollout.model.queues import Group, Queues
 from rollout.model.slots import FLEET, Slots
 
@@ -44,12 +45,14 @@ class HostState:
     moment (`moment/gate` -> when). `round`: the wave's or run's gates that it still has to answer. `ending`: how the last try came out,
     until something is decided about it. `stuck`: a gate could not find out; a person is asked.
     `effects` is the ledger: steps whose side effect is open, in the order of the chain. `back`: why it walks back, undoing them; None:
-    it goes forwards. `found`: what steps handed on, by step. `remedied` counts the remedies that it was given.
+    it goes forwards. `found`: what steps handed on, by step. `remedied` counts the remedies that it was given; `failure` is what the one
+    in flight is for: step and words. `tried`: the furthest step that may have done something on it.
     """
 
     name: str
     status: Status = Status.WAITING
     passed: str | None = None
+    tried: str | None = None
     step: str | None = None
     attempt: int = 0
     tries: int = 0
@@ -73,6 +76,7 @@ class HostState:
     back: str | None = None
     found: dict[str, dict[str, Any]] = field(default_factory=dict)
     remedied: dict[str, int] = field(default_factory=dict)
+    failure: list[str] = field(default_factory=list)
     suspect: str | None = None
     """The path that it waits for while `stuck`."""
     lost: bool = False
@@ -161,6 +165,8 @@ class State:
         self.harmed_canaries: Counter[str] = Counter()
         self.harmed_others: Counter[str] = Counter()
         self.rounds_left: Counter[str] = Counter()
+        self.walking = 0
+        """How many hosts are to walk back."""
         self._ahead_of: Counter[Group] = Counter()
         self._groups = {node.name: (node.combo, node.slots) for node in graph.nodes.values()}
         places = {group: _places(graph, group) for group in self._groups.values()}
@@ -211,10 +217,12 @@ class State:
             pass
         elif host.ending is not None:
             place = IDLE
-        elif host.not_before:
+        elif host.not_before and (host.back is None or host.status is not Status.SOAKING):
             place = ("timer", host.not_before)
-        elif host.round is not None or host.reserved or host.back is not None:
+        elif host.round is not None or host.reserved:
             place = IDLE
+        elif host.back is not None:
+            place = ("ready", 0.0) if self._wants_slot(host) else IDLE
         elif host.status is Status.WAITING:
             if self.graph.nodes[host.name].wave in self.run.opened:
                 place = ("ready" if self._wants_slot(host) else "waiting", 0.0)
@@ -225,12 +233,16 @@ class State:
         return place
 
     def _rank(self, host: HostState) -> int:
-        """In the graph's order; a host for which something was already asked goes first."""
-        return self._order[host.name] - (len(self._order) if host.answered else 0)
+        """In the graph's order; a host for which something was already asked goes first, and one that walks back before all."""
+        ahead = 2 if host.back is not None else 1 if host.answered else 0
+        return self._order[host.name] - ahead * len(self._order)
 
     def _wants_slot(self, host: HostState) -> bool:
         """Whether all that is left to do before its next step is to take the slot."""
         combo = self.combo_of(host.name)
+        if host.back is not None:
+            side = next_side(combo, host)
+            return side is not None and not host.slot and not host.lost and combo.holds_slot(side.name)
         step = combo.following(host.passed)
         if host.slot or step is None or not combo.holds_slot(step.name):
             return False
@@ -274,8 +286,11 @@ class State:
 
     def _count(self, host: HostState, by: int) -> None:
         node = self.graph.nodes[host.name]
-        self.statuses[node.wave][host.status] += by
-        if host.status is Status.VERIFIED:
+        walking = host.back is not None and host.status not in OUT
+        status = Status.RUNNING if walking else host.status  # healthy as it may be yet, it proves nothing
+        self.walking += by if walking else 0
+        self.statuses[node.wave][status] += by
+        if status is Status.VERIFIED:
             self.verified[node.combo] += by
         if host.status in {Status.RETIRED, Status.GONE}:
             self.left[node.combo] += by

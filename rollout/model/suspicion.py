@@ -1,6 +1,7 @@
 """What hosts share is in doubt: the way to them, or our own machine. Meanwhile none of them is blamed, and nothing begins."""
 
 from rollout.model.event import Event
+from rollout.model.ledger import forget_remedy, note_begun
 from rollout.model.state import OUT, HostState, RunState, State
 
 THIS_MACHINE = "this machine"
@@ -36,13 +37,18 @@ def forget(run: RunState) -> None:
     _pause(run)
 
 
-def strand(_state: State, host: HostState, event: Event) -> None:
+def strand(state: State, host: HostState, event: Event) -> None:
     """The host waits, and what happened to it counts for nothing. What its step did, if one was under way, is asked before it begins again."""
-    host.lost = host.lost or (host.open and event.data.get("begun", True))
+    was_open, has_begun = host.open, host.open and event.data.get("begun", True)
+    host.lost = host.lost or has_begun
+    if has_begun:
+        note_begun(state.combo_of(host.name), host)
     host.open, host.asking, host.reserved = False, False, False
     if host.status in OUT:
         return
     host.stuck, host.suspect, host.because = True, event.data["path"], event.because
+    if was_open:
+        forget_remedy(host)
     host.answered = {key: at for key, at in host.answered.items() if not key.startswith("before ")}
 
 

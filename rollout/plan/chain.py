@@ -24,7 +24,7 @@ def laid_over(step: schema.Step, override: schema.Action | None) -> schema.Step:
     written = {key: getattr(step, key) for key in step.model_fields_set}
     new = {key: getattr(override, key) for key in override.model_fields_set}
     if "drain" in new or "reopen" in new:
-        written = {key: value for key, value in written.items() if key not in {*_ACTIONS, "undo"}}
+        written = {key: value for key, value in written.items() if key not in {*_ACTIONS, "undo", "commit"}}
     merged: dict[str, Any] = {**written, **new}
     return schema.Step.model_construct(_fields_set=set(merged), **merged)
 

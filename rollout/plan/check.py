@@ -151,6 +151,7 @@ def _steps(draft: Draft) -> Iterator[Problem]:
         for key, message in chain.mistakes(step):
             yield Problem(draft.at("steps", index, key) if key else draft.key("steps", index), message)
         yield from _sides(draft, step, ("steps", index))
+    yield from _tangles(draft)
     by_name = {step.name: step for step in draft.steps.values()}
     for index, combo in draft.combos.items():
         for name, override in combo.steps.items():
@@ -160,9 +161,28 @@ def _steps(draft: Draft) -> Iterator[Problem]:
             for key, message in chain.mistakes(chain.laid_over(by_name[name], override)):
                 if (key, message) not in known:
                     yield Problem(draft.at("combos", index, "steps", name, key), message)
-            if override.model_fields_set & {"undo", "commit", "closes"}:
-                laid = chain.laid_over(by_name[name], override)
-                yield from _sides(draft, laid, ("combos", index, "steps", name))
+            laid = chain.laid_over(by_name[name], override)
+            wrong = set(_sides(draft, by_name[name], ("combos", index, "steps", name)))
+            yield from (
+                found for found in _sides(draft, laid, ("combos", index, "steps", name)) if found not in wrong
+            )
+
+
+def _tangles(draft: Draft) -> Iterator[Problem]:
+    """Of the plan's own chain, and of each combo's."""
+    if len(draft.steps) < len(draft.items("steps")):
+        return
+    steps = list(draft.steps.values())
+    numbers = {step.name: index for index, step in draft.steps.items()}
+    said = set()
+    for name, message in sides.tangles(steps, chain.chain_of(steps, {})):
+        said.add((name, message))
+        yield Problem(draft.at("steps", numbers[name]), message)
+    for index, combo in draft.combos.items():
+        laid = [chain.laid_over(step, combo.steps.get(step.name)) for step in steps]
+        for name, message in sides.tangles(laid, chain.chain_of(steps, combo.steps)):
+            if (name, message) not in said:
+                yield Problem(draft.at("combos", index, "steps"), message)
 
 
 def _sides(draft: Draft, step: schema.Step, here: tuple[str | int, ...]) -> Iterator[Problem]:
@@ -301,7 +321,14 @@ def gate_rules(draft: Draft) -> tuple[GateRule, ...]:
         *(chain.chain_of(steps, combo.steps) for combo in draft.combos.values()),
     ]
     risky = {step.name for links in chains for step in links if step.endangers_guests}
-    implicit = [GateRule(NO_GUESTS, "guests", Moment("before", s.name)) for s in steps if s.name in risky]
+    names = [step.name for step in steps if step.name in risky]
+    names += dict.fromkeys(
+        step.undo.name
+        for links in chains
+        for step in links
+        if step.undo is not None and step.undo.endangers_guests
+    )
+    implicit = [GateRule(NO_GUESTS, "guests", Moment("before", name)) for name in names]
     if any(step.undo is not None for links in chains for step in links):
         implicit.append(GateRule(IN_REACH, "ssh", Moment("after", ROLLBACK), retries=30))
     return (*implicit, *rules)

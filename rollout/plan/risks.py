@@ -3,12 +3,12 @@
 A file holds one risk or a list of them. Every mistake is named with its own file, line and column.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rollout.errors import Place, PlanInvalid, Problem
 from rollout.model import plan as meant
+from rollout.model.symptom import SymptomInvalid, shows
 from rollout.plan import schema
 from rollout.plan.files import text_of
 from rollout.plan.shape import validate
@@ -76,17 +76,12 @@ def _mistakes(risk: schema.Risk, node: Node, folder: Path, steps: Sequence[str])
     if "times" in risk.model_fields_set and risk.retry is not None:
         yield Problem(node.find("times").at, f"risk {risk.name}: `retry` says how often already")
     try:
-        re.compile(risk.symptom)
-    except re.error as error:
-        yield Problem(
-            node.find("symptom").at, f"symptom {shown(risk.symptom)} is no regular expression: {error}"
-        )
-    else:
-        if re.search(risk.symptom, ""):
-            yield Problem(
-                node.find("symptom").at,
-                f"symptom {shown(risk.symptom)} fits every failure: it must say something",
-            )
+        if shows(risk.symptom, ""):
+            said = f"symptom {shown(risk.symptom)} fits every failure: it must say something"
+            yield Problem(node.find("symptom").at, said)
+    except SymptomInvalid as error:
+        said = f"symptom {shown(risk.symptom)} is no regular expression: {error}"
+        yield Problem(node.find("symptom").at, said)
     for index, name in enumerate(schema.globs(risk.steps) if risk.steps is not None else ()):
         if name not in steps:
             listed = node.find("steps")

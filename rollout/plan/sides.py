@@ -80,7 +80,28 @@ def mistakes(
             yield from _side_mistakes(step, key, side)
 
 
+def tangles(written: Sequence[schema.Step], links: Sequence[Step]) -> Iterator[tuple[str, str]]:
+    """What is wrong with a whole chain: steps by name, with what they close that cannot be closed so."""
+    own = {step.name for step in written if step.undo is not None}
+    for step in links:
+        closed = [link for link in links if link.name in step.closes]
+        drains = [link.name for link in closed if link.drain is not None]
+        if len(drains) > 1:
+            yield (
+                step.name,
+                f"step {step.name} closes several drains ({', '.join(drains)}): have one step for each, and say which with `closes`",
+            )
+        for link in closed:
+            if link.changes_host and link.name not in own:
+                yield (
+                    step.name,
+                    f"step {step.name} closes {link.name}, which changes the host: give {link.name} an undo of its own",
+                )
+
+
 def _side_mistakes(step: schema.Step, key: str, side: schema.Side) -> Iterator[tuple[tuple[str, ...], str]]:
+    if side.drain is not None and side.reopen is not None:
+        yield (key,), f"the {key} of step {step.name} has both drain and reopen: give it one of them"
     if side.playbook is None and side.drain is None and side.reopen is None:
         yield (key,), f"the {key} of step {step.name} does nothing: give it one of playbook, drain, reopen"
     if key == "undo" and side.retries and (step.once or step.commit is not None):

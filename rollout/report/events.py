@@ -40,6 +40,7 @@ WORDS = {
     Kind.RETIRED: "retired",
     Kind.ROLLBACK: "rollback asked",
     Kind.ROLLED_BACK: "rolled back",
+    Kind.STAYS: "stays as it is",
     Kind.FOUND: "how it was found is noted",
 }
 """What happened, in a few words; in brackets a value of the event."""

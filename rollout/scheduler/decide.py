@@ -117,9 +117,10 @@ def _take_slot(graph: Graph, state: State, now: float, room: int) -> list[Decisi
     if state.slots.fleet_full:
         return []
     for group in state.ready.open_groups():
-        if stopped(state, group[0]):
+        name = state.ready.first(group)
+        if stopped(state, group[0]) and state.hosts[name].back is None:
             continue
-        decision = go_on(graph, state, state.ready.first(group), now)
+        decision = go_on(graph, state, name, now)
         if isinstance(decision, Ask) or (isinstance(decision, Start) and room > 0):
             return [decision]
     return []

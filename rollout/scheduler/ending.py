@@ -45,10 +45,11 @@ def _tally(totals: Counter[Status]) -> str:
 
 
 def _to_be_answered(state: State) -> bool:
-    """Whether a breaker has tripped for hosts that a person can still answer for."""
+    """Whether a breaker has tripped for hosts that a person can still answer for, and has not by giving them up."""
     if not state.run.tripped:
         return False
-    return any(host.harmed and host.status is not Status.RETIRED for host in state.hosts.values())
+    answered = {Status.RETIRED, Status.ROLLED_BACK}
+    return any(host.harmed and host.status not in answered for host in state.hosts.values())
 
 
 def stalls(graph: Graph, state: State) -> list[str]:

@@ -4,16 +4,13 @@ from rollout.model.decision import Ask, Decision, Record, Start
 from rollout.model.event import Event, Kind
 from rollout.model.fold import REMEMBER, SOAK
 from rollout.model.graph import Combo, Graph
+from rollout.model.ledger import endangered
 from rollout.model.plan import NO_GUESTS, GateRule, Step
-from rollout.model.seams import Answer, Ending
 from rollout.model.state import HostState, State, Status
-from rollout.scheduler.back import GATE_ENDINGS, is_uncertain, walk_back, walks_back
-from rollout.scheduler.known import Known, known
+from rollout.scheduler.back import walk_back, walks_back
+from rollout.scheduler.failures import after_failure, hold
 from rollout.scheduler.questions import FRESH, ask
 from rollout.scheduler.stops import stopped
-
-LONGEST_PAUSE = 3600.0
-"""Seconds beyond which the pause between two tries does not grow, unless the plan's first one is longer."""
 
 
 def go_on(graph: Graph, state: State, name: str, now: float) -> Decision | None:
@@ -22,7 +19,7 @@ def go_on(graph: Graph, state: State, name: str, now: float) -> Decision | None:
     if walks_back(state, host):
         return walk_back(graph, state, host, now)
     if host.ending is not None:
-        return _after_failure(graph, host, now)
+        return after_failure(graph, state, host, now)
     if host.round is not None:
         return _ask_round(graph, host)
     return _forwards(graph, state, host, now)
@@ -42,13 +39,19 @@ def _forwards(graph: Graph, state: State, host: HostState, now: float) -> Decisi
     return _next_step(graph, state, host, combo, step, now)
 
 
-def _next_step(
+def _next_step(  # noqa: PLR0911  one return for each rule, in their order
     graph: Graph, state: State, host: HostState, combo: Combo, step: Step, now: float
 ) -> Decision | None:
     node = graph.nodes[host.name]
     takes = combo.holds_slot(step.name) and not host.slot
     if not host.slot and stopped(state, node.combo):
         return Record(Event(Kind.YIELDED, "nothing may begin now", host.name)) if host.reserved else None
+    dangerous = step.endangers_guests or step.changes_host
+    if state.run.aborted and dangerous and not endangered(combo, host):
+        because = (
+            f"the run was aborted before {step.name}, and what was done to it names no undo: it stays closed"
+        )
+        return hold(host, because)
     if takes and not host.reserved and state.slots.full(node.slots):
         return None
     if host.reserved and state.slots.over(node.slots):
@@ -104,28 +107,32 @@ def _healthy(graph: Graph, state: State, host: HostState, now: float) -> Decisio
         if asked is not None:
             return asked
     soak = state.wave_of(host.name).soak
-    if soak <= 0:
-        return _commit_or_verify(state, host, "every step is done and every gate has passed")
+    if soak <= 0 and _to_commit(state, host) is None:
+        return Record(Event(Kind.VERIFIED, "every step is done and every gate has passed", host.name))
     because = f"healthy on the target; its health has to hold for {soak:g} s"
     return Record(Event(Kind.SOAKING, because, host.name, data={"until": now + soak}))
 
 
-def _after_soak(graph: Graph, state: State, host: HostState) -> Decision:
-    """The gates of the last step that has any are asked again: a soak without a look is a mere sleep."""
+def _after_soak(graph: Graph, state: State, host: HostState) -> Decision | None:
+    """The gates of the last step that has any are asked again: a soak without a look is a mere sleep.
+
+    What was kept for a way back, a snapshot say, is let go only then, and not while anything gives reason to stop.
+    """
     asked = ask(host, SOAK, last_gates(graph, state.combo_of(host.name)))
-    return asked or _commit_or_verify(state, host, "its health has held for the whole soak")
+    if asked is not None:
+        return asked
+    because = "its health has held for the whole soak"
+    step = _to_commit(state, host)
+    if step is None:
+        return Record(Event(Kind.VERIFIED, because, host.name))
+    if stopped(state, graph.nodes[host.name].combo):
+        return None
+    return Start(host.name, step.name, host.attempt + 1, (), f"{because}: {step.of} is made final")
 
 
-def _commit_or_verify(state: State, host: HostState, because: str) -> Decision:
-    """What was kept for a way back, a snapshot say, is let go once health is proven."""
-    combo = state.combo_of(host.name)
-    for name in host.effects:
-        step = combo.step(name)
-        if step is not None and step.commit is not None:
-            return Start(
-                host.name, step.commit.name, host.attempt + 1, (), f"{because}: {name} is made final"
-            )
-    return Record(Event(Kind.VERIFIED, because, host.name))
+def _to_commit(state: State, host: HostState) -> Step | None:
+    steps = (state.combo_of(host.name).step(name) for name in host.effects)
+    return next((step.commit for step in steps if step is not None and step.commit is not None), None)
 
 
 def last_gates(graph: Graph, combo: Combo) -> tuple[GateRule, ...]:
@@ -135,71 +142,3 @@ def last_gates(graph: Graph, combo: Combo) -> tuple[GateRule, ...]:
         if gates:
             return gates
     return ()
-
-
-def _after_failure(graph: Graph, host: HostState, now: float) -> Decision:
-    if host.ending in GATE_ENDINGS:
-        return _after_gate(graph, host, now)
-    step = graph.step_of(host.name, host.step or "")
-    name = host.step
-    if is_uncertain(host, step):
-        return _hold(host, f"what {name} did cannot be known: {host.because}", uncertain=True)
-    answer = known(graph, host, step)
-    if answer is not None:
-        return _after_known(host, answer, now)
-    if (
-        step is None
-        or step.once
-        or host.ending in {Ending.REFUSED, Ending.MISFIT}
-        or host.tries > step.retries
-    ):
-        times = f" ({host.tries} times)" if host.tries > 1 else ""
-        return _hold(host, f"{name} {_word(host.ending)}{times}: {host.because}")
-    pause = min(step.backoff * 2 ** (host.tries - 1), max(step.backoff, LONGEST_PAUSE))
-    because = f"{name} {_word(host.ending)}: {host.because}; tried again in {pause:g} s (try {host.tries + 1} of {step.retries + 1})"
-    return _try_again(host, because, now + pause)
-
-
-def _try_again(host: HostState, because: str, not_before: float) -> Record:
-    return Record(
-        Event(Kind.RETRYING, because, host.name, host.step, host.attempt, {"not_before": not_before})
-    )
-
-
-def _after_known(host: HostState, answer: Known, now: float) -> Decision:
-    said = f"{host.step} {_word(host.ending)} with the known error {answer.risk.name}: {host.because}"
-    if answer.then == "hold":
-        return _hold(host, f"{said}; {answer.because}")
-    if answer.then == "retry":
-        pause = answer.risk.backoff
-        return _try_again(host, f"{said}; tried again in {pause:g} s, {answer.because}", now + pause)
-    remedy = answer.risk.remedy
-    return Start(host.name, remedy.name if remedy else "", host.attempt + 1, (), f"{said}; {answer.because}")
-
-
-def _after_gate(graph: Graph, host: HostState, now: float) -> Record:
-    key = next(reversed(host.gate_tries))
-    moment, gate_name = key.rsplit("/", 1)
-    rule = next(gate for gate in graph.gates if gate.name == gate_name)
-    tries = host.gate_tries[key]
-    if tries <= rule.retries:
-        because = f"gate {gate_name} {moment}: {host.because}; asked again in {rule.interval:g} s"
-        return Record(Event(Kind.ASK_AGAIN, because, host.name, data={"not_before": now + rule.interval}))
-    if host.ending == Answer.FAIL:
-        return _hold(host, f"gate {gate_name} {moment} failed: {host.because}")
-    because = f"gate {gate_name} {moment} on {host.name} could not find out: {host.because}"
-    return Record(Event(Kind.STUCK, because, host.name, data={"gate": gate_name}))
-
-
-def _hold(host: HostState, because: str, *, uncertain: bool = False) -> Record:
-    return Record(Event(Kind.HELD, because, host.name, host.step, host.attempt, {"uncertain": uncertain}))
-
-
-def _word(ending: str | None) -> str:
-    return {
-        Ending.LATE: "took longer than its time-out",
-        Ending.UNREACHABLE: "lost the host",
-        Ending.REFUSED: "was refused",
-        Ending.MISFIT: "failed, and another try would change nothing",
-        Ending.INTERRUPTED: "was cut short",
-    }.get(Ending(ending or "failed"), "failed")

@@ -1,13 +1,12 @@
 """Known errors: what is to be done about a failure that a risk describes."""
 
-import re
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal
 
 from rollout.model.graph import Graph
 from rollout.model.plan import REMEDY, Risk, Step
 from rollout.model.state import HostState
+from rollout.model.symptom import shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +21,16 @@ class Known:
 def known(graph: Graph, host: HostState, step: Step | None) -> Known | None:
     """The first risk of the plan whose symptom shows in the failure of the host's last step.
 
-    Raises re.error for a symptom that is no regular expression: plans are checked for that.
+    Raises SymptomInvalid for one that is no regular expression: plans are checked for that.
     """
     if step is None or step.name.startswith(REMEDY):
         return None
     for risk in graph.risks:
         if risk.steps and step.name not in risk.steps:
             continue
-        if _pattern(risk.symptom).search(host.because):
+        if shows(risk.symptom, host.because):
             return _answer(risk, host, step)
     return None
-
-
-_pattern = cache(re.compile)
 
 
 def _answer(risk: Risk, host: HostState, step: Step) -> Known:

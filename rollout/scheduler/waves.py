@@ -64,7 +64,10 @@ def unmet(graph: Graph, state: State, wave: Wave) -> list[str]:
 
 def _missing(graph: Graph, state: State, need: Need) -> str:
     if need.wave is not None:
-        return "" if need.wave in state.run.passed else f"wave {need.wave} has not passed"
+        if need.wave not in state.run.passed:
+            return f"wave {need.wave} has not passed"
+        proven = not graph.waves[need.wave].canary or state.statuses[need.wave][Status.VERIFIED]
+        return "" if proven else f"no canary of {need.wave} is verified any more"
     combo = graph.combos[need.combo or ""]
     wanted = combo.hosts + combo.current - state.left[combo.name]
     verified = state.verified[combo.name] + combo.current

@@ -146,15 +146,18 @@ def test_a_living_controller_reads_it_by_itself(rollout: Typist, halted: Path) -
     assert "reads it within a second or two" in rollout("pause", "--reason", "x").out
 
 
-def test_an_aborted_run_takes_no_requests_but_hosts_may_leave_it(rollout: Typist, halted: Path) -> None:
+def test_an_aborted_run_is_asked_nothing_but_what_becomes_of_its_hosts(rollout: Typist, halted: Path) -> None:
     assert rollout("abort", "--reason", "wrong week").code == 0
-    for words in (["abort"], ["pause"], ["retry", "a1"], ["resolve", "a1", "--as", "done"]):
+    for words in (["abort"], ["pause"]):
         said = rollout(*words, "--reason", "x")
         assert said.code == 64
         assert "aborted" in said.err
         assert "wrong week" in said.err
     assert rollout("resume").code == 64
-    assert rollout("retire", "a1", "--reason", "x").code == 0
+    for words in (["resolve", "a1", "--as", "failed"], ["retire", "a1"]):
+        assert rollout(*words, "--reason", "x").code == 0
+    with journal.open(str(halted)) as book:
+        assert not _runs.is_finished(book, book.run("run")), "a request is there to be carried out"
 
 
 def test_an_aborted_run_whose_hosts_are_on_their_way_is_not_over_yet(tmp_path: Path) -> None:

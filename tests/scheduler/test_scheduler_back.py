@@ -207,7 +207,7 @@ def test_a_commit_that_fails_holds_the_host_and_fills_no_limit() -> None:
 def test_a_snapshot_takes_back_an_upgrade_that_names_no_undo() -> None:
     given = Given(a_world(SNAPSHOT, UPGRADE)).opened("a/1").did("a1", "snapshot").failed("a1", "upgrade")
     rolled(given.carry_on())
-    assert given.decides() == ["start a1 undo-snapshot #3 [fleet]"] or given.host("a1").slot
+    assert given.decides() == ["start a1 undo-snapshot #3"]
     given.did("a1", "undo-snapshot").carry_on()
     assert given.host("a1").status is Status.ROLLED_BACK
 

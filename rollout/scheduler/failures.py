@@ -1,0 +1,83 @@
+"""What becomes of a host whose step failed, or of which a gate says no good."""
+
+from rollout.model.again import UNFIT
+from rollout.model.decision import Decision, Record, Start
+from rollout.model.event import Event, Kind
+from rollout.model.graph import Graph
+from rollout.model.seams import Answer, Ending
+from rollout.model.state import HostState, State
+from rollout.scheduler.back import is_uncertain, refused
+from rollout.scheduler.known import Known, known
+from rollout.scheduler.stops import stopped
+
+LONGEST_PAUSE = 3600.0
+"""Seconds beyond which the pause between two tries does not grow, unless the plan's first one is longer."""
+
+FINAL = frozenset({Ending.REFUSED, Ending.MISFIT})
+"""What another try cannot change, or must not: a security stop."""
+
+
+def after_failure(graph: Graph, state: State, host: HostState, now: float) -> Decision | None:
+    """Hold it, try again, remedy it, ask again, or say that nobody knows; None: a remedy has to wait."""
+    if host.ending in UNFIT:
+        return _after_gate(graph, host, now)
+    step = graph.step_of(host.name, host.step or "")
+    name = host.step
+    if is_uncertain(host, step):
+        return hold(host, f"what {name} did cannot be known: {host.because}", uncertain=True)
+    answer = known(graph, host, step)
+    if answer is not None and (answer.then == "hold" or host.ending not in FINAL):
+        if answer.then == "remedy" and not host.slot and stopped(state, graph.nodes[host.name].combo):
+            return None
+        return _after_known(host, answer, now)
+    if step is None or step.once or host.ending in FINAL or host.tries > step.retries:
+        times = f" ({host.tries} times)" if host.tries > 1 else ""
+        return hold(host, f"{name} {_word(host.ending)}{times}: {host.because}")
+    pause = min(step.backoff * 2 ** (host.tries - 1), max(step.backoff, LONGEST_PAUSE))
+    because = f"{name} {_word(host.ending)}: {host.because}; tried again in {pause:g} s (try {host.tries + 1} of {step.retries + 1})"
+    return _try_again(host, because, now + pause)
+
+
+def _try_again(host: HostState, because: str, not_before: float) -> Record:
+    return Record(
+        Event(Kind.RETRYING, because, host.name, host.step, host.attempt, {"not_before": not_before})
+    )
+
+
+def _after_known(host: HostState, answer: Known, now: float) -> Decision:
+    said = f"{host.step} {_word(host.ending)} with the known error {answer.risk.name}: {host.because}"
+    if answer.then == "hold":
+        return hold(host, f"{said}; {answer.because}")
+    if answer.then == "retry":
+        pause = answer.risk.backoff
+        return _try_again(host, f"{said}; tried again in {pause:g} s, {answer.because}", now + pause)
+    remedy = answer.risk.remedy
+    return Start(host.name, remedy.name if remedy else "", host.attempt + 1, (), f"{said}; {answer.because}")
+
+
+def _after_gate(graph: Graph, host: HostState, now: float) -> Record:
+    key = next(reversed(host.gate_tries))
+    moment, gate_name = key.rsplit("/", 1)
+    rule = next(gate for gate in graph.gates if gate.name == gate_name)
+    tries = host.gate_tries[key]
+    if tries <= rule.retries:
+        because = f"gate {gate_name} {moment}: {host.because}; asked again in {rule.interval:g} s"
+        return Record(Event(Kind.ASK_AGAIN, because, host.name, data={"not_before": now + rule.interval}))
+    if host.ending == Answer.FAIL:
+        return refused(host, gate_name) or hold(host, f"gate {gate_name} {moment} failed: {host.because}")
+    because = f"gate {gate_name} {moment} on {host.name} could not find out: {host.because}"
+    return Record(Event(Kind.STUCK, because, host.name, data={"gate": gate_name}))
+
+
+def hold(host: HostState, because: str, *, uncertain: bool = False) -> Record:
+    return Record(Event(Kind.HELD, because, host.name, host.step, host.attempt, {"uncertain": uncertain}))
+
+
+def _word(ending: str | None) -> str:
+    return {
+        Ending.LATE: "took longer than its time-out",
+        Ending.UNREACHABLE: "lost the host",
+        Ending.REFUSED: "was refused",
+        Ending.MISFIT: "failed, and another try would change nothing",
+        Ending.INTERRUPTED: "was cut short",
+    }.get(Ending(ending or "failed"), "failed")
