@@ -30,7 +30,7 @@ pytestmark = pytest.mark.timeout(7200)
 
 ROOT = Path(__file__).parents[2]
 FULL = bool(os.environ.get("ROLLOUT_FULL"))
-FAULTS = {"sqlite": 40 if FULL else 6, "postgresql": 20 if FULL else 3}
+FAULTS = {"sqlite": 40 if FULL else 6, "postgresql": 8 if FULL else 3}
 """One that is frozen inside a transaction on a server keeps the others waiting until its session is ended, after 15 s."""
 HOSTS = 60 if FULL else 10
 
