@@ -15,8 +15,11 @@ from rollout.cli._waiting import Turn
 from rollout.errors import ApprovalMissing, PlanStale, UsageError
 from rollout.journal import Journal, RunRow
 from rollout.model.event import Event, Kind
+from rollout.model.ledger import is_untouched
 from rollout.model.plan import Plan
+from rollout.model.state import Status
 from rollout.report import plans
+from rollout.report.plain import listed
 from rollout.report.saved import Compiled
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -133,6 +136,8 @@ def _begin(
     """`known`: the journal's runs when it was decided to begin a new one."""
     from rollout.executors.ansible import make_room
 
+    if given_up is not None:
+        _refuse_if_closed(book, given_up)
     inventory = _compiling.resolve(plan)
     now = _compiling.compiled(plan, inventory)
     if source.saved is not None:
@@ -159,6 +164,21 @@ def _begin(
     if not view.as_json:
         click.echo(f"run {name} begins; its journal is {journals.without_password(path)}")
     return _carrying.drive(book, path, name, now.graph, plan, inventory, view)
+
+
+def _refuse_if_closed(book: Journal, row: RunRow) -> None:
+    """A new run would take for how a host always was what the old one has left open there."""
+    state = _runs.folded(book, row.id)
+    names = [
+        host.name
+        for host in state.hosts.values()
+        if host.status is Status.RUNNING and is_untouched(state.combo_of(host.name), host)
+    ]
+    if names:
+        raise UsageError(
+            f"run {row.id} has left something open on {listed(names, 5)}: `rollout abort` and `rollout resume` give "
+            f"{'it' if len(names) == 1 else 'them'} back first; then begin anew"
+        )
 
 
 def _show(compiled: Compiled, view: _carrying.View) -> None:

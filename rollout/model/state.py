@@ -52,7 +52,6 @@ class HostState:
     name: str
     status: Status = Status.WAITING
     passed: str | None = None
-    tried: str | None = None
     step: str | None = None
     attempt: int = 0
     tries: int = 0
@@ -77,6 +76,7 @@ class HostState:
     found: dict[str, dict[str, Any]] = field(default_factory=dict)
     remedied: dict[str, int] = field(default_factory=dict)
     failure: list[str] = field(default_factory=list)
+    tried: str | None = None
     suspect: str | None = None
     """The path that it waits for while `stuck`."""
     lost: bool = False

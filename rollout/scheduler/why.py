@@ -70,7 +70,9 @@ def _running(graph: Graph, state: State, at: HostState) -> str:
 
 def _between_steps(graph: Graph, state: State, at: HostState) -> str:
     if at.back is not None:
-        return f"{at.effects[-1]} is undone next, because {at.back}" if at.effects else at.back
+        full = [] if at.slot else state.slots.full(graph.nodes[at.name].slots)
+        waits = "".join(f"; limit {slot} is full ({_holders(graph, state, slot)})" for slot in full)
+        return f"{at.effects[-1]} is undone next, because {at.back}{waits}" if at.effects else at.back
     step = state.combo_of(at.name).following(at.passed)
     if step is not None and not at.slot and state.combo_of(at.name).holds_slot(step.name):
         why = stopped(state, graph.nodes[at.name].combo)

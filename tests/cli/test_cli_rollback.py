@@ -6,13 +6,14 @@ import pytest
 
 from rollout import journal
 from rollout.cli import _runs
-from rollout.engine.inbox import VirtualInbox
+from rollout.engine.inbox import StopAsked, VirtualInbox
 from rollout.executors.rehearsal import World
 from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph
 from rollout.model.plan import UNDO, Step
 from rollout.model.state import HostState
-from tests.cli.worlds import Typist, a_run, failing
+from rollout.report.saved import from_text
+from tests.cli.worlds import Typist, a_plan_folder, a_run, failing
 from tests.fleet import CHAIN, a_combo, a_graph, a_plan, an_engine
 
 WHY = ("--reason", "it is slow")
@@ -180,3 +181,28 @@ def test_a_host_of_an_aborted_run_may_be_taken_back(rollout: Typist, tmp_path: P
     assert "a1: rollback asked: restore, upgrade, drain are undone" in said.out
     assert carried_on(path, graph)["a1"].status == "rolled-back"
     assert "wrong week" in rollout("resume").err
+
+
+def test_a_run_that_has_left_something_open_is_not_given_up_for_a_new_one(
+    rollout: Typist, tmp_path: Path
+) -> None:
+    """The new run would take a drained host for one that was found so."""
+    plan = a_plan_folder(tmp_path)
+    plan.write_text(
+        plan.read_text().replace(
+            "playbook: playbooks/step.yml, expect: 1m",
+            "playbook: playbooks/step.yml, undo: playbooks/step.yml",
+        )
+    )
+    rollout("plan", str(plan), "-o", str(tmp_path / "saved.json"))
+    saved = from_text((tmp_path / "saved.json").read_text(), "saved.json")
+    assert saved is not None
+    path = tmp_path / ".rollout" / "journal.sqlite3"
+    inbox = VirtualInbox(1_700_000_000)
+    with journal.open(str(path), inbox.now) as book:
+        book.create("run", saved.graph, plan_file=str(plan), created_by="me@here")
+        inbox.post(StopAsked(130, "stopped safely"), after=1.0)
+        an_engine(saved.graph, book, World(inbox.now), inbox, run="run").run()
+    said = rollout("apply", str(plan), "--new-run", "--yes")
+    assert said.code == 64
+    assert "has left something open on a1" in said.err
