@@ -171,6 +171,10 @@ def frozen(siege: Round) -> Struck:
     if old.poll() is not None:
         return None
     old.send_signal(signal.SIGSTOP)
+    siege.pause(0.2)
+    if not holds(siege, ELSEWHERE):  # it had just come to its end
+        old.send_signal(signal.SIGCONT)
+        return None
     try:
         take_over(siege)
         siege.wait_until(
