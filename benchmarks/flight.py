@@ -12,7 +12,7 @@ from benchmarks.yard import Yard, kill
 from rollout.lab import HostSpec
 
 HOSTS = 10 if quick() else 100
-WATCHED = 10 if quick() else 40
+WATCHED = 20 if quick() else 40
 """Seconds."""
 
 
