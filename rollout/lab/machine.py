@@ -85,6 +85,10 @@ class Machine:
             if (self.flags / "listening").exists():
                 with self._changed:
                     self.state = "up"
+                    if (
+                        not self._cut
+                    ):  # a cable that was pulled or plugged in meanwhile may not have been there yet
+                        self.link(up=not self._struck("link-cut"))
                 return
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_GLANCE_SECONDS)

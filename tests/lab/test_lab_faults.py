@@ -46,6 +46,16 @@ def test_a_power_cycle_ends_a_hang(lab: Lab) -> None:
     is_back(lab, "a2")
 
 
+@pytest.mark.parametrize("_again", range(3))
+def test_a_cable_that_is_plugged_in_while_the_host_boots_is_in(lab: Lab, _again: int) -> None:
+    lab.fault("a2", "link-cut")
+    boots = lab.host("a2").boots
+    lab.power("a2", "cycle")
+    eventually(lambda: lab.host("a2").boots > boots)
+    lab.clear("a2", "link-cut")
+    is_back(lab, "a2")
+
+
 def test_link_cut_lasts_over_a_reboot(lab: Lab) -> None:
     lab.fault("a2", "link-cut")
     assert not reaches(lab, "a2")
