@@ -80,7 +80,9 @@ class Step:
 
     @property
     def changes_host(self) -> bool:
-        """Whether the host is another after it, so that reopening it is no way back. A restart alone changes nothing."""
+        """Whether the host is another after it, so that reopening it is no way back. A restart or a snapshot alone changes nothing."""
+        if self.commit is not None:
+            return False
         return self.once or (self.disruptive and self.drain is None and self.name != REBOOT)
 
     @classmethod
