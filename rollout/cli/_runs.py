@@ -98,7 +98,8 @@ def is_finished(book: Journal, row: RunRow) -> bool:
         if not book.state(row.id).aborted:
             return not book.hosts(row.id, Status.RUNNING)
         carried = row.ended is not None and row.ended.exit_code in {*FINISHED, HALTED}
-        return carried and not folded(book, row.id).walking
+        state = folded(book, row.id)
+        return carried and not (state.walking or state.stuck)
     return row.ended is not None and row.ended.exit_code in FINISHED and not asked
 
 

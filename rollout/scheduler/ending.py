@@ -23,7 +23,8 @@ def ending(graph: Graph, state: State, now: float) -> Stop | Wait:
     unfinished += state.rounds_left.total()  # what a gate has still to say of verified hosts, too
     tally = _tally(totals)
     if state.run.aborted and unfinished:
-        return Stop(HALTED, f"aborted: {state.run.aborted} ({tally})")
+        wait = wait_for_path(state, now) if state.stuck else None  # half an upgrade is not left for a bastion
+        return wait or Stop(HALTED, f"aborted: {state.run.aborted} ({tally})")
     held = totals[Status.HELD]
     if not (unfinished or state.stuck or _to_be_answered(state)):
         return Stop(HELD_WITHIN_BUDGET if held else DONE, f"finished: {tally}")

@@ -155,3 +155,11 @@ def test_who_waits_for_a_slot_to_walk_back_is_looked_at_once_and_goes_first() ->
     assert "a1" not in given.state.idle
     given.tell(Kind.DONE, "a2", "drain").did("a2", "upgrade", "restore").tell(Kind.VERIFIED, "a2")
     assert given.decides() == ["start a1 undo-restore #4 [fleet]"]
+
+
+def test_an_abort_waits_for_a_path_that_is_suspected_under_half_an_upgrade() -> None:
+    given = Given(a_world(DRAIN, UPGRADE, VERIFY)).opened("a/1").did("a1", "drain").began("a1", "upgrade")
+    given.tell(Kind.SUSPECTED, path="p", by="path").tell(Kind.STRANDED, "a1", "upgrade", path="p", begun=True)
+    given.tell(Kind.ABORTED)
+    assert given.decides()[0].startswith("wait until")
+    assert given.tell(Kind.RESTORED, path="p").decides() == ["start a1 upgrade #3"]
