@@ -113,9 +113,10 @@ def test_our_own_machine_is_not_waited_for() -> None:
     )
 
 
-def test_a_run_that_was_aborted_waits_for_no_path() -> None:
+def test_a_run_that_was_aborted_waits_for_the_path_of_half_an_upgrade() -> None:
     given = suspected(racked(), "a1").tell(Kind.ABORTED, because="enough")
-    assert given.decides() == ["stop 3"]
+    assert given.decides()[0].startswith("wait until")
+    assert given.decides(after=PATIENCE + 1) == ["stop 3"]
 
 
 def test_of_two_paths_each_comes_back_for_its_own_hosts() -> None:
