@@ -235,6 +235,8 @@ class Engine:
         data: dict[str, Any] = {"ending": str(ending), "task": outcome.task}
         if not outcome.begun:
             data["begun"] = False
+        if (outcome.host, outcome.attempt) in self._taken_up:
+            data["taken_up"] = True
         if outcome.found:
             data["found"] = dict(outcome.found)
         news = Event(kind, outcome.because, outcome.host, outcome.step, outcome.attempt, data)

@@ -163,7 +163,7 @@ def _void(state: State, host: HostState, event: Event) -> None:
     """A host that was never touched gives back what it took: whether it may begin is decided anew."""
     combo, untouched = state.combo_of(host.name), event.data.get("ending") == Ending.NEVER_BEGAN
     host.open, host.because = False, event.because
-    host.deaths += event.data.get("ending") == Ending.RESUMABLE
+    host.deaths += event.data.get("ending") == Ending.RESUMABLE and not event.data.get("taken_up")
     if not untouched:
         note_begun(combo, host)
     elif host.step not in {step.name for step in begun(combo, host)}:

@@ -5,7 +5,8 @@ import pytest
 from rollout.engine.loop import DEATHS
 from rollout.executors.rehearsal import Fault, World
 from rollout.journal.memory import MemoryJournal
-from rollout.model.event import Kind
+from rollout.model.event import Event, Kind
+from rollout.model.fold import apply
 from rollout.model.seams import Ending
 from rollout.model.state import State, Status
 from tests.engine.dying import Died, DyingJournal
@@ -68,3 +69,12 @@ def test_a_once_step_that_no_guard_keeps_is_held_at_once(ending: Ending) -> None
     state, world, _ = carry_out(1, ending)
     assert (state.hosts["a1"].status, state.hosts["a1"].uncertain) == (Status.HELD, True)
     assert world.began["a1", "upgrade"] == 1
+
+
+def test_what_died_with_its_controller_is_not_counted() -> None:
+    state = State(a_graph({"a": 1}))
+    for taken_up, counted in ((True, 0), (False, 1)):
+        apply(state, Event(Kind.INTENDED, "", "a1", "upgrade", 1, {"slots": []}))
+        data = {"ending": str(Ending.RESUMABLE), "taken_up": taken_up}
+        apply(state, Event(Kind.VOID, "", "a1", "upgrade", 1, data))
+        assert state.hosts["a1"].deaths == counted
