@@ -23,7 +23,7 @@ check: setup ## what reads the code without running it
 
 # A file at a time on each of two processors: tests on the lab wait for hosts much of their time.
 test: check ## what can be tested in minutes
-	@$(AS_ROOT) $(BIN)/python -m pytest -q -m "not full" -n 2 --dist loadfile
+	@$(AS_ROOT) $(BIN)/python -m pytest -q -m "not full" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-full: check ## every test, one after the other, and the search for counter-examples goes on longer
 	@$(AS_ROOT) env ROLLOUT_FULL=1 $(BIN)/python -m pytest -q --timeout 7200

@@ -12,6 +12,20 @@ settings.register_profile("full", settings.get_profile("short"), max_examples=50
 settings.load_profile("full" if os.environ.get("ROLLOUT_FULL") else "short")
 
 
+LONG = ("test_kill_suite", "end_to_end", "lab", "guard", "executors", "playbooks")
+"""Parts of the paths of files that take minutes, the longest first: begun last, one of them would run alone at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first; the order within a file stays."""
+
+    def turn(item: pytest.Item) -> int:
+        path = str(item.path)
+        return next((number for number, part in enumerate(LONG) if part in path), len(LONG))
+
+    items.sort(key=turn)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The table of the faults that were planted; it comes with the reports, whichever process ran the tests."""
     reports = [report for word in ("passed", "failed") for report in terminalreporter.getreports(word)]
