@@ -10,6 +10,7 @@ class Kind:
     """Does nothing."""
 
     needs_playbook: ClassVar[bool] = False
+    looks: ClassVar[bool] = False
 
     def look(self, subject: Subject) -> Mapping[str, Any]:
         """Nothing to look at."""

@@ -10,6 +10,7 @@ class Kind:
     """Emptying and refilling are whatever the step's playbook does; it closes the host itself."""
 
     needs_playbook: ClassVar[bool] = True
+    looks: ClassVar[bool] = False
 
     def look(self, subject: Subject) -> Mapping[str, Any]:
         """What the playbook should remember it hands on itself, by `set_stats` in an earlier step."""

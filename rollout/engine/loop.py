@@ -279,7 +279,8 @@ class Engine:
         data = {"found": dict(found.found)}
         because = f"{found.step} looked at it before it began"
         self._must_record(Event(Kind.FOUND, because, found.host, found.step, found.attempt, data))
-        self._carry_out(found.host, found.step, found.attempt, taken_up=False)
+        taken_up = (found.host, found.attempt) in self._taken_up
+        self._carry_out(found.host, found.step, found.attempt, taken_up=taken_up)
 
     def _is_open(self, name: str, step: str | None, attempt: int) -> bool:
         host = self.state.hosts[name]

@@ -38,8 +38,8 @@ class Steps:
     ) -> None:
         """Begin, or take up, the order.
 
-        A drain that finds something worth remembering posts `Found` and does nothing yet: once that is in the journal it is
-        to be run again, with `looked`.
+        A drain that looks posts `Found`, also of nothing, and does nothing yet: once that is in the journal it is to be run
+        again, with `looked`. A later look would see our own doing.
         """
         if self._executor.kind == "rehearsal":
             self._executor.run(order, lambda outcome, after=0.0: post(outcome, after))
@@ -96,17 +96,19 @@ class Steps:
             handed_on.update(outcome.found)
             return outcome
 
-        name, attempt = order.step.name, order.attempt
+        name, attempt, looks = order.step.name, order.attempt, getattr(drain, "looks", True)
         try:
             host = subject()
-            found = dict(drain.look(host)) if order.step.drain and not looked else {}
-            if found:
-                return Found(order.host, name, attempt, found)
+            if order.step.drain and not looked and looks:
+                return Found(order.host, name, attempt, dict(drain.look(host)))
             acts = (drain.close, drain.empty) if order.step.drain else (drain.reopen,)
             for act in acts:
                 outcome = act(host, run_playbook)
                 if outcome is not None and outcome.ending is not Ending.DONE:
-                    return replace(outcome, begun=outcome.begun or act != acts[0])
+                    acted, ending = act != acts[0], outcome.ending
+                    if looks and acted and ending is Ending.NEVER_BEGAN:
+                        ending = Ending.INTERRUPTED  # its playbook never began, but the host was closed
+                    return replace(outcome, ending=ending, begun=outcome.begun or acted)
         except Exception as error:  # noqa: BLE001  a drain of another package may raise anything
             return _of_error(order, error)
         return Outcome(order.host, name, attempt, Ending.DONE, found=handed_on)

@@ -147,7 +147,8 @@ def _done(state: State, host: HostState, event: Event) -> None:
         for name in step.closes if step is not None else ():
             close(host, name)
     if event.data.get("found"):
-        host.found[event.step or ""] = dict(event.data["found"])
+        looked = host.found.get(event.step or "", {}) if step is not None and step.drain else {}
+        host.found[event.step or ""] = {**event.data["found"], **looked}  # how it was before the drain acted
 
 
 def _failed(state: State, host: HostState, event: Event) -> None:

@@ -154,7 +154,8 @@ class Drain(Protocol):
     """How a host is emptied and refilled. A file of `rollout.drains` holds one class `Kind`.
 
     `look` tells how the host is before anything is done: small JSON values, in the journal before `close` is called, and
-    given to `reopen` as `subject.found`: a host that others had closed is given back closed.
+    given to `reopen` as `subject.found`: a host that others had closed is given back closed. A class with `looks = False` is
+    never asked, and costs no event.
     """
 
     needs_playbook: ClassVar[bool]

@@ -39,6 +39,7 @@ class Trouble:
     """A drain whose first act is done and whose second raises, or says, what it is given."""
 
     needs_playbook: ClassVar[bool] = False
+    looks: ClassVar[bool] = False
 
     def __init__(self, news: Exception | Outcome) -> None:
         self._news = news

@@ -43,6 +43,7 @@ class Hanging:
     """A drain by an API that does not answer until it is freed; it wants a playbook then."""
 
     needs_playbook: ClassVar[bool] = False
+    looks: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.freed = threading.Event()
