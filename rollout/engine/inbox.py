@@ -3,7 +3,8 @@
 import heapq
 import threading
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -42,36 +43,73 @@ class StopAsked:
 Message = Outcome | Answered | Found | StopAsked | Questioned
 _Entry = tuple[float, int, Message]
 
+SLICE = 1.0
+"""Seconds that the engine sleeps at most: how late it wakes tells how long this process stood still."""
+
+FROZEN = 3.0
+"""Seconds of oversleeping from which on it was frozen. So long its threads have afterwards for their own words."""
+
+BUSY = 30.0
+"""The same between two looks: an engine that is only slow, turn after turn, must not put off for ever what is late."""
+
 
 class Inbox:
-    """Messages from any thread, in order of when they are due. The clock is the machine's, in seconds since the epoch."""
+    """Messages from any thread, in order of when they are due. The clock is the machine's, in seconds since the epoch.
 
-    def __init__(self) -> None:
-        self._heap: list[_Entry] = []
+    Delays are counted on a clock that nobody sets. What this process was frozen for (SIGSTOP, a suspended machine) counts for
+    nothing: whoever was to report meanwhile could not, and is not late.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock, self._steady = clock, steady
+        self._due: deque[Message] = deque()
+        self._delayed: list[_Entry] = []
         self._number = count()
         self._filled = threading.Condition()
+        self._expected = steady()
 
     def now(self) -> float:
-        return time.time()
+        return self._clock()
 
     def post(self, message: Message, after: float = 0.0) -> None:
         """To be seen `after` seconds from now."""
         with self._filled:
-            heapq.heappush(self._heap, (self.now() + after, next(self._number), message))
+            if after > 0:
+                heapq.heappush(self._delayed, (self._steady() + after, next(self._number), message))
+            else:
+                self._due.append(message)
             self._filled.notify()
 
     def get(self, until: float | None) -> Message | None:
         """The next message that is due; None when `until` has come first."""
         with self._filled:
+            most = BUSY
             while True:
+                steady = self._steady()
+                if steady - self._expected > most:
+                    self._put_off(steady - self._expected + FROZEN)
+                self._expected, most = steady, FROZEN
+                if self._due:
+                    return self._due.popleft()
+                if self._delayed and self._delayed[0][0] <= steady:
+                    return heapq.heappop(self._delayed)[2]
                 now = self.now()
-                due = self._heap[0][0] if self._heap else None
-                if due is not None and due <= now:
-                    return heapq.heappop(self._heap)[2]
                 if until is not None and until <= now:
                     return None
-                ends = [end for end in (due, until) if end is not None]
-                self._filled.wait(min(ends) - now if ends else None)
+                waits = [until - now] if until is not None else []
+                waits += [self._delayed[0][0] - steady] if self._delayed else []
+                wait = min((*waits, SLICE))
+                self._expected = steady + wait
+                self._filled.wait(wait)
+
+    def _put_off(self, by: float) -> None:
+        """Whoever is to be told late has as long as before, and a little, for it wakes only now.
+
+        Adding the same to each keeps the order. A signal's handler may post meanwhile, but nothing that is delayed.
+        """
+        self._delayed = [(at + by, number, message) for at, number, message in self._delayed]
 
 
 class VirtualInbox:
