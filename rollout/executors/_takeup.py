@@ -71,8 +71,20 @@ class Inquiry:
             while _alive(one) and time.monotonic() < until:
                 self._pause(min(0.2, self.patience.poll))
         if not older and not any(is_followable(one) for one in unit.of_other_runs()):
-            return None
+            return self._await(
+                unit.host_lock, self.patience.running
+            )  # of a controller that is about to begin
         return self._await(unit.host_lock, 0.0 if older else self.order.step.timeout)
+
+    def taken(self, unit: Unit) -> Answer:
+        """Why there was no right to run on the host: a unit, or a controller that was frozen before it began one."""
+        if any(is_followable(one) for one in unit.of_its_host()):
+            return (
+                Ending.FAILED,
+                f"another unit is running on {self.order.host}, and two at once would harm it",
+            )
+        locked = f"another controller on this machine has locked {self.order.host} and runs nothing there"
+        return Ending.CONTROLLER, f"{locked}: it is frozen, or asks the host; let it go on, or end it"
 
     def _await(self, lock: Path, seconds: float) -> int | None:
         until = time.monotonic() + seconds
@@ -88,9 +100,10 @@ class Inquiry:
             return Ending.DONE, "an earlier try of it, which was taken for lost, came to its end"
         if self.order.lost:
             return self._go_on(unit, mine)
+        known = bool(last or done)
         if not done:
             last = last or _last_begun(unit.of_other_runs())
-        if not self._may_still_run(last, known=bool(mine or done)):
+        if not self._may_still_run(last, known=known):
             return None
         seen = self._wait(
             self.order.step.timeout,

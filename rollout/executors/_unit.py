@@ -154,18 +154,30 @@ class Unit:
         before = [unit for unit in found if unit.attempt < self.attempt]
         return iter(sorted(before, key=lambda unit: unit.attempt, reverse=True))
 
+    def of_its_host(self) -> "list[Unit]":
+        """Every unit of its host, of whichever run."""
+        found = self.path.parents[2].glob(f"*/{self.path.parent.name}/*.*")
+        return [Unit(path) for path in found if path.is_dir()]
+
     def of_other_runs(self) -> Iterator["Unit"]:
         """The units of this host in other runs, the last begun first."""
-        found = [Unit(path) for path in self.path.parents[2].glob(f"*/{self.path.parent.name}/*.*")]
-        others = [unit for unit in found if unit.path.parent != self.path.parent and unit.path.is_dir()]
+        others = [unit for unit in self.of_its_host() if unit.path.parent != self.path.parent]
         return iter(sorted(others, key=lambda unit: unit.began() or 0.0, reverse=True))
 
-    def enter(self) -> None:
-        """Its folder, there to stay: one that a power cut takes away again would say that nothing ever began."""
-        for folder in (self.path.parents[2], self.path.parents[1], self.path.parent, self.path):
+    def enter(self) -> bool:
+        """Its folder, there to stay: one that a power cut takes away again would say that nothing ever began.
+
+        False: it is there already. Who makes it decides whether the unit may begin, however many controllers believe that they may.
+        """
+        for folder in (self.path.parents[2], self.path.parents[1], self.path.parent):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(mode=0o700)
+        except FileExistsError:
+            return False
         for folder in (self.path.parents[2], self.path.parents[1], self.path.parent):
             _sync(folder)
+        return True
 
     def make(self, order: Mapping[str, Any]) -> None:
         """The empty directory, with what was ordered."""

@@ -148,7 +148,7 @@ class AnsibleExecutor:
         inquiry = self._inquiry(order)
         host_lock = inquiry.host_lock(unit)
         if host_lock is None:
-            reply(Ending.FAILED, f"another unit is running on {order.host}, and two at once would harm it")
+            reply(*inquiry.taken(unit))
             return
         try:
             if overtaken(unit):
@@ -165,12 +165,15 @@ class AnsibleExecutor:
             os.close(host_lock)
 
     def _launch(self, order: Order, unit: Unit, host_lock: int, reply: "_Once") -> None:
-        unit.enter()
-        lock = unit.lock()
+        """Whoever took over from us has made the unit's folder, or has its result written, before it gave the step up."""
+        lock = unit.lock() if unit.enter() else None
         if lock is None:
-            reply(Ending.FAILED, f"{unit.path} is in use")
+            reply(Ending.CONTROLLER, f"{unit.path} is there already: another controller took over")
             return
         try:
+            if unit.result() is not None:
+                reply(Ending.CONTROLLER, f"{unit.path} was given up: another controller took over")
+                return
             ours = {"rollout_fence": order.fence, "rollout_try": try_of(unit)}
             self._launcher.prepare(
                 unit, order, ours, self._variables_of(order.host), self._groups_of(order.host)
@@ -186,16 +189,21 @@ class AnsibleExecutor:
         self._follow(order, (pid, found[2] if found else 0), reply)
 
     def _take_up(self, order: Order, reply: "_Once") -> None:
-        """Nothing can come between the lock and the supervisor's life: an unlocked unit without `began` never began."""
+        """Nothing can come between the lock and the supervisor's life: an unlocked unit without `began` never began.
+
+        Nor will it: the controller that we took over from may only be frozen, and finds the folder made, or a result.
+        """
         unit = Unit.of(self._units, order)
         if not unit.path.is_dir():
             if (known := finished(unit).get(order.attempt)) is not None:
                 reply(Ending.DONE, "it had ended well", found=known.found)
-            elif self._here.get(order.run):
-                reply(Ending.NEVER_BEGAN, "its unit was never made")
-            else:
+                return
+            if not self._here.get(order.run):
                 reply(*self._inquiry(order).after_death(unit, "its unit is not on this machine"))
-            return
+                return
+            if unit.enter():
+                reply(Ending.NEVER_BEGAN, "its unit was never made")
+                return
         while (lock := unit.lock()) is None:
             if (process := unit.process()) is not None:
                 self._follow(order, process, reply)
@@ -203,7 +211,11 @@ class AnsibleExecutor:
             self._closing.wait(0.1)  # it lives and is about to write who it is
             if self._closing.is_set():
                 return
-        os.close(lock)
+        try:
+            if unit.result() is None:
+                self._conclude(order, unit)
+        finally:
+            os.close(lock)
         self._settle(order, reply)
 
     def _follow(self, order: Order, process: tuple[int, int], reply: "_Once") -> None:

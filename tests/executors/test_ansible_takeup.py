@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from rollout.errors import HostKeyRefused, HostUnreachable, SshUnsupported
 from rollout.executors._asking import NoAnswer, ask
 from rollout.executors._unit import Result, Unit, file_name, try_lock
 from rollout.executors.ansible import as_root
-from rollout.model.seams import Ending, Order, Ran
+from rollout.model.seams import Ending, Order, Outcome, Ran
 from tests.executors.ansible_bench import LOCAL, NOTHING_RUNS, Answers, Bench, wait_for
 
 APT = Ran(0, "busy apt-get (process 812)\nasked\n", "")
@@ -62,6 +63,76 @@ def settle(bench: Bench, order: Order, *answers: Ran | Exception) -> tuple[Endin
 def test_a_unit_that_was_never_made_never_began(bench: Bench) -> None:
     dead(bench, bench.order("h2"))
     assert settle(bench, taken_up(bench))[0] is Ending.NEVER_BEGAN
+
+
+class Frozen(Answers):
+    """A host that is asked while our process sleeps."""
+
+    def __init__(self) -> None:
+        super().__init__(NOTHING_RUNS)
+        self.asked, self.wakes = threading.Event(), threading.Event()
+
+    def run(self, command: str, timeout: float = 30.0) -> Ran:
+        self.asked.set()
+        self.wakes.wait()
+        return super().run(command, timeout)
+
+
+def test_a_controller_that_was_frozen_begins_nothing_after_it_was_taken_over(bench: Bench) -> None:
+    first = bench.order("h1", "    - ansible.builtin.debug: {msg: x}\n", once=True)
+    dead(bench, first).note_result(Result(Ending.FAILED, "exit code 1"))
+    order, host = replace(first, attempt=2), Frozen()
+    other = Bench(bench.folder, connect=lambda _host, _variables: host)
+    sleeper, heir = other.executor(), bench.executor()
+    sleeper.run(order, other.post)
+    assert host.asked.wait(60)
+    heir.run(replace(order, taken_up=True, fence=2), bench.post)
+    assert bench.answer().ending is Ending.NEVER_BEGAN
+    heir.run(replace(order, attempt=3, fence=2), bench.post)
+    locked = bench.answer()
+    assert (locked.ending, locked.begun) == (Ending.CONTROLLER, False)
+    assert "another controller on this machine has locked h1" in locked.because
+    host.wakes.set()
+    late = other.answer()
+    assert (late.ending, late.begun) == (Ending.CONTROLLER, False)
+    assert late.because.endswith("is there already: another controller took over")
+    assert bench.unit(order).began() is None
+    heir.run(replace(order, attempt=4, fence=2), bench.post)
+    assert bench.answer().ending is Ending.DONE
+    sleeper.close()
+    heir.close()
+
+
+def test_a_unit_that_was_given_up_between_its_folder_and_its_lock_does_not_begin(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order, enter = bench.order("h1", "    - ansible.builtin.debug: {msg: x}\n", once=True), Unit.enter
+    heir, given_up = Bench(bench.folder), dict[str, Outcome]()
+
+    def slow(unit: Unit) -> bool:
+        """Another controller takes it up, and ends, in this very moment."""
+        made = enter(unit)
+        given_up.update(heir.carry_out(replace(order, taken_up=True, fence=2)))
+        return made
+
+    monkeypatch.setattr(Unit, "enter", slow)
+    late = bench.carry_out(order)["h1"]
+    assert given_up["h1"].ending is Ending.NEVER_BEGAN
+    assert (late.ending, late.begun) == (Ending.CONTROLLER, False)
+    assert late.because.endswith("was given up: another controller took over")
+    assert bench.unit(order).began() is None
+
+
+def test_a_unit_that_was_given_up_before_it_was_made_never_begins_for_a_third_controller(
+    bench: Bench,
+) -> None:
+    dead(bench, bench.order("h2"))
+    order = taken_up(bench, once=True)
+    assert settle(bench, order)[0] is Ending.NEVER_BEGAN
+    assert settle(bench, order)[0] is Ending.NEVER_BEGAN
+    assert settle(bench, replace(order, taken_up=False))[0] is Ending.FAILED
+    following = bench.order("h1", attempt=2, timeout=0.3)
+    assert settle(bench, following, LOST)[0] is Ending.UNREACHABLE, "an empty folder is no trace of a unit"
 
 
 def test_a_unit_without_its_mark_never_began(bench: Bench) -> None:
