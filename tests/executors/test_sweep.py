@@ -61,18 +61,20 @@ def chunks(bench: Bench) -> list[Unit]:
     ]
 
 
+OTHERS: set[int] = set()
+"""What ran below this process before the test: hosts and servers that other files of tests share."""
+
+
+@pytest.fixture(autouse=True)
+def _others() -> None:
+    OTHERS.clear()
+    OTHERS.update(descendants(os.getpid()))
+
+
 def living() -> dict[int, int]:
-    """All that runs below this process, but the sshd that other files of tests share, and its sessions: pid -> start."""
-    below = descendants(os.getpid())
-    shared = {pid for pid in below if (words := _words(pid)).startswith(b"sshd") or b"/sshd" in words}
-    return {pid: found[2] for pid in below - shared if (found := stat(pid))}
-
-
-def _words(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
+    """All that the test has begun and that still runs: pid -> start."""
+    theirs = OTHERS.union(*(descendants(pid) for pid in OTHERS))
+    return {pid: found[2] for pid in descendants(os.getpid()) - theirs if (found := stat(pid))}
 
 
 def test_each_host_of_a_sweep_gets_an_answer_of_its_own(bench: Bench, sweeper: Sweeper) -> None:
@@ -102,7 +104,7 @@ def test_each_host_of_a_sweep_gets_an_answer_of_its_own(bench: Bench, sweeper: S
     (chunk,) = chunks(bench)
     assert not chunk.private.exists()
     assert "hunter2" not in "".join(path.read_text() for path in chunk.path.iterdir())
-    assert not living()
+    wait_for(lambda: not living())
 
 
 def test_a_host_on_which_no_task_ran_has_failed_and_a_strangers_failure_is_everyones(
@@ -137,7 +139,7 @@ def test_a_hanging_host_fails_by_itself(bench: Bench, sweeper: Sweeper) -> None:
     found = outcomes(bench, sweeper(), orders)
     assert endings(found) == {"h1": "done", "h2": "done", "hangs": "failed"}
     assert "Timed out after 8 second" in found["hangs"].because
-    assert not living()
+    wait_for(lambda: not living())
 
 
 def test_no_host_ends_the_play_of_another(bench: Bench, sweeper: Sweeper) -> None:
@@ -200,7 +202,7 @@ def test_of_a_chunk_that_is_killed_nobody_is_healthy(bench: Bench, sweeper: Swee
     assert found["h1"].because == "broken"
     assert "could not find out: " in found["h3"].because
     if who == "ansible":  # else the kernel ends Ansible and its workers, and the shell on the host goes on
-        assert gone(below)
+        wait_for(lambda: gone(below))
     assert not chunk.private.exists()
 
 
@@ -210,8 +212,8 @@ def test_closing_ends_all_of_it_and_says_nothing(bench: Bench, sweeper: Sweeper)
     wait_for((bench.folder / "pids").is_file, 60)
     below = living()
     sweep.close()
-    assert gone(below)
-    assert not living()
+    wait_for(lambda: gone(below))
+    wait_for(lambda: not living())
     assert bench.inbox.empty()
     assert not [unit for unit in chunks(bench) if unit.private.exists()]
 
