@@ -19,6 +19,7 @@ class Class:
     """`means` is the head of the sentence. `printed`: looked for in what a program of the task printed, too.
 
     `within_a_play`: only when a module has run on the host already in this play (True), or when none has (False).
+    `of_the_way`: only of a host that could not be reached: a task that connects elsewhere says the same of others.
     """
 
     pattern: re.Pattern[str]
@@ -26,6 +27,7 @@ class Class:
     ending: Ending = Ending.MISFIT
     printed: bool = False
     within_a_play: bool | None = None
+    of_the_way: bool = False
 
 
 def _class(
@@ -35,10 +37,10 @@ def _class(
     *,
     printed: bool = False,
     within_a_play: bool | None = None,
+    of_the_way: bool = False,
 ) -> Class:
-    return Class(
-        re.compile(pattern, re.IGNORECASE | re.DOTALL | re.MULTILINE), means, ending, printed, within_a_play
-    )
+    compiled = re.compile(pattern, re.IGNORECASE | re.DOTALL | re.MULTILINE)
+    return Class(compiled, means, ending, printed, within_a_play, of_the_way)
 
 
 NO_PYTHON = r"the module interpreter '[^']*' was not found|/\S*python[\d.]*: (not found|no such file|command not found)"
@@ -49,7 +51,7 @@ HOST_KEY = (
 )
 
 CLASSES = (
-    _class(HOST_KEY, "the host key was refused", Ending.REFUSED),
+    _class(HOST_KEY, "the host key was refused", Ending.REFUSED, of_the_way=True),
     _class(r"unable to negotiate with .*no matching", "ssh here and the host's sshd have no algorithm in common"),
     _class(ASKS_A_PERSON, "the playbook asks a person"),
     _class(r"(end of file|eof) on stdin at conffile prompt", "a program on the host asked a question that nobody can answer", printed=True),
@@ -60,7 +62,7 @@ CLASSES = (
     ),
     _class(r"is not in the sudoers file|sorry, user \S+ is not allowed to|user \S+ may not run sudo", "sudo does not allow it to our user"),
     _class(r"sudo: (command )?not found|sudo: no such file", "there is no sudo on the host"),
-    _class(r"sudo: unknown user|sudo: .*account validation|sudo: error initializing|sudo: .*sudoers|^sudo: unable to", "sudo refuses to work"),
+    _class(r"sudo: unknown user|sudo: .*account validation|sudo: error initializing|sudo: .*sudoers|^sudo: unable to (?!resolve host)", "sudo refuses to work"),
     _class(
         r"waiting for privilege escalation prompt|waiting for become success",
         "sudo waited at a prompt, or was too slow", Ending.FAILED,
@@ -101,13 +103,13 @@ CLASSES = (
 )  # fmt: skip
 
 
-def class_of(said: str, printed: str = "", *, begun: bool = False) -> Class | None:
+def class_of(said: str, printed: str = "", *, begun: bool = False, reached: bool = True) -> Class | None:
     """The class of a failure. `said`: by Ansible and its machinery; `printed`: by a program of the task.
 
-    `begun`: a module has run on the host in this play.
+    `begun`: a module has run on the host in this play. `reached`: ssh got there.
     """
     for one in CLASSES:
-        if one.within_a_play not in {None, begun}:
+        if one.within_a_play not in {None, begun} or (one.of_the_way and reached):
             continue
         if one.pattern.search(f"{said}\n{printed}" if one.printed else said):
             return one

@@ -143,7 +143,7 @@ def _unreachable(host: str, events: Sequence[Event]) -> Result:
     data = _last(events, "runner_on_unreachable")
     message = str((data.get("res") or {}).get("msg") or "the host is unreachable")
     message = WRAPPING.sub("", BEFORE.sub("", message))
-    ending, because = told(class_of(message), sentence(message), Ending.UNREACHABLE)
+    ending, because = told(class_of(message, reached=False), sentence(message), Ending.UNREACHABLE)
     return Result(ending, _of_whom(host, data) + because, _task(data))
 
 

@@ -92,6 +92,13 @@ TABLE: list[tuple[dict[str, Any], Ending, str]] = [
     ),
     ({"msg": "All items completed", "results": [{"msg": "ok"}, {"failed": True, **module(DISK)}]}, MISFIT, "no space is left on the host: "),
     ({"censored": "hidden", "msg": "Missing sudo password"}, FAILED, "the task's result is hidden (no_log)"),
+    (program("Host key verification failed.\nfatal: Could not read from remote repository.", 128), FAILED, "exit code 128: Host key"),
+    ({"msg": "Failed to download remote objects and refs: Host key verification failed."}, FAILED, "Failed to download remote"),
+    (module("sudo: unable to resolve host h1: Name or service not known\nKeyError: 'x'\n"), FAILED, "sudo: unable to resolve host h1"),
+    (
+        module("sudo: unable to resolve host h1: Name or service not known\nsudo: unable to open /etc/sudoers.d/x: Permission denied\n"),
+        MISFIT, "sudo refuses to work: sudo: unable to resolve",
+    ),
     (program("E: Unable to fetch some archives"), FAILED, "exit code 100: E: Unable to fetch some archives"),
 ]  # fmt: skip
 
