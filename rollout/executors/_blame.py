@@ -8,12 +8,16 @@ from rollout.executors._unit import Result, Unit
 from rollout.model.seams import Ending
 
 NO_CONNECTION = re.compile(
-    r"Connection refused|Connection timed out|Operation timed out|No route to host|Network is unreachable|Host is down|"
-    r"Could not resolve hostname|Permission denied \(|Too many authentication failures|Invalid/incorrect (username/)?password|"
+    r"\bssh: (connect to (host|address) \S+( port \d+)?|Could not resolve hostname \S+): |Permission denied \(|Too many authentication failures|Invalid/incorrect (username/)?password|"
     r"the host key was refused|closed by UNKNOWN port|kex_exchange_identification|banner exchange|stdio forwarding failed",
     re.IGNORECASE,
 )
-"""What ssh says only of connections that it could not open."""
+"""What ssh says only of connections that it could not open: a network's own words count in its lines `ssh: connect to` alone."""
+
+OPEN = re.compile(
+    r"Read from remote host|client_loop|packet_write|connection to \S+ (port \d|closed)", re.IGNORECASE
+)
+"""What it says of one that was open, whatever else it says."""
 
 ASIDE = "; a connection of our own"
 """From here on a failure speaks of another connection (`_way.py`)."""
@@ -35,9 +39,9 @@ def never_reached(unit: Unit) -> bool:
     except (OSError, ValueError, KeyError):
         return False
     results = [event for event in events if event.startswith("runner_")]
-    return results == ["runner_on_unreachable"] and bool(
-        NO_CONNECTION.search(result.because.partition(ASIDE)[0])
-    )
+    said = result.because.partition(ASIDE)[0]
+    never = bool(NO_CONNECTION.search(said)) and not OPEN.search(said)
+    return never and results == ["runner_on_unreachable"]
 
 
 def lacking(unit: Unit, result: Result) -> str | None:

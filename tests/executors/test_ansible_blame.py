@@ -122,6 +122,26 @@ def test_a_key_that_was_refused_lets_nothing_through(bench: Bench) -> None:
     assert never_reached(unit)
 
 
+@pytest.mark.parametrize(
+    ("said", "never"),
+    [
+        ("ssh: connect to host 198.18.0.7 port 22: Connection refused", True),
+        ("ssh: connect to host fd00::7 port 22: No route to host", True),
+        ("ssh: Could not resolve hostname h1: Temporary failure in name resolution", True),
+        ("root@198.18.0.7: Permission denied (publickey).", True),
+        ("kex_exchange_identification: read: Connection reset by peer Connection reset by 198.18.0.7 port 22", True),
+        ("Read from remote host 198.18.0.7: Connection timed out client_loop: send disconnect: Broken pipe", False),
+        ("Connection to 198.18.0.7 port 22 timed out: Connection timed out", False),
+        ("packet_write_wait: Connection to 198.18.0.7 port 22: Host is down", False),
+        ("client_loop: send disconnect: No route to host ssh: connect to host jump port 22: Connection refused", False),
+        ("ssh: connect to host h1 port 22: Connection refused Shared connection to h1 closed.", False),
+        ("curl: (7) Connection refused", False),
+    ],
+)  # fmt: skip
+def test_a_connection_that_was_open_may_have_carried_something(bench: Bench, said: str, never: bool) -> None:
+    assert never_reached(vanished(bench, "runner_on_unreachable", said=said)) is never
+
+
 def test_a_unit_without_a_log_may_have_done_anything(bench: Bench) -> None:
     unit = vanished(bench, "runner_on_unreachable")
     assert never_reached(unit)
