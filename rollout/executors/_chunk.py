@@ -106,7 +106,7 @@ def told(unit: Unit) -> Path:
 
 def conclude(unit: Unit, code: int | None, cut: str) -> dict[str, Result]:
     """The results as written, without secrets; then what a unit leaves behind. `cut` as in `judge_each`."""
-    secrets, output = unit.secrets(), unit.printed()
+    secrets, output = unit.secrets(), unit.printed() or ""
     events = read_events(unit.artifacts, secrets)
     results = judge_each(unit.order()["hosts"], events, code, output, cut, apart=told(unit).exists())
     known = {

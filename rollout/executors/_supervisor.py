@@ -220,7 +220,7 @@ class Supervisor:
         if self.order.get("check"):
             events = checked.with_skipped(events)
             checked.keep(self.unit)
-        output = self.unit.printed()
+        output = self.unit.printed() or ""
         result = judge(self.order["host"], events, code, output, self.unit.failure)
         if result is None or (self.ender.reason and not _finished(events)):
             ending = Ending.LATE if self.ender.reason == "deadline" else Ending.INTERRUPTED

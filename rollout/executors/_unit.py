@@ -243,8 +243,11 @@ class Unit:
         """What none of its texts may repeat."""
         return secrets_of(self.private / "inventory.json")
 
-    def printed(self) -> str:
-        """The last of what Ansible printed, in whole lines, without secrets."""
+    def printed(self) -> str | None:
+        """The last of what Ansible printed, in whole lines, without secrets; None when these are not known any more."""
+        secrets = self.secrets()  # before the text: a unit that ends meanwhile takes them away
+        if not (self.private / "inventory.json").exists():
+            return None
         try:
             with (self.artifacts / "unit" / "stdout").open("rb") as file:
                 skipped = max(0, os.fstat(file.fileno()).st_size - OUTPUT_LIMIT)
@@ -252,7 +255,7 @@ class Unit:
                 text = file.read().decode(errors="replace")
         except FileNotFoundError:
             return ""
-        return hide(text.partition("\n")[2] if skipped else text, self.secrets())
+        return hide(text.partition("\n")[2] if skipped else text, secrets)
 
     def failure(self) -> Mapping[str, Any]:
         """The failing task's result as Ansible printed it, without secrets."""

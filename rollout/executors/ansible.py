@@ -271,7 +271,7 @@ class AnsibleExecutor:
         until = time.monotonic() + DYING
         while unit.playbook() is not None and time.monotonic() < until:
             self._closing.wait(0.02)  # the kernel kills it with its supervisor: let it write no more
-        events, output = read_events(unit.artifacts, unit.secrets()), unit.printed()
+        events, output = read_events(unit.artifacts, unit.secrets()), unit.printed() or ""
         result = judge(order.host, events, None, output, unit.failure)
         if result is None:
             why = last_lines(_read(unit.path / "supervisor.log"), 1)

@@ -24,7 +24,7 @@ def last_heard(units: Path, run: str, host: str, step: str, attempt: int) -> Hea
     printed = unit.artifacts / "unit" / "stdout"
     try:
         at = printed.stat().st_mtime
-        lines = [line for line in unit.printed().splitlines() if line.strip(" *")]
+        lines = [line for line in (unit.printed() or "").splitlines() if line.strip(" *")]
     except OSError:
         return None
     return Heard(at, sentence(HEADING.sub(r"\1", lines[-1]), 300)) if lines else None
