@@ -3,10 +3,11 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from rollout.engine.findings import Finding, Questioned
 from rollout.engine.inbox import Message
@@ -28,6 +29,7 @@ FIRST_LOOK, LONGEST_LOOK = 5.0, 60.0
 """Seconds before a suspected path is asked again: at first, and at most."""
 
 PostMessage = Callable[[Message, float], None]
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(slots=True)
@@ -83,14 +85,27 @@ class Examiner:
     def _ask(self, path: str, host: str, others: Sequence[str], lost: Sequence[str] = ()) -> Finding:
         """All at the same time."""
         fellows = self._ways.fellows(host, others, ASKED)
-        with ThreadPoolExecutor(max_workers=2 * ASKED + 1, thread_name_prefix="path") as pool:
-            bastion = pool.submit(self._ways.knock_at_bastion, host)
-            answers = {name: pool.submit(self._ways.knock, name) for name in (*fellows, *lost)}
-            name, refusal = bastion.result() or ("", "")
-            said = {name: answer.result() for name, answer in answers.items()}
+        bastion = _aside(partial(self._ways.knock_at_bastion, host))
+        answers = {name: _aside(partial(self._ways.knock, name)) for name in (*fellows, *lost)}
+        name, refusal = bastion.result() or ("", "")
+        said = {name: answer.result() for name, answer in answers.items()}
         return Finding(
             path, {name: said[name] for name in fellows}, {name: said[name] for name in lost}, name, refusal
         )
+
+
+def _aside(ask: Callable[[], _Answer]) -> Future[_Answer]:
+    """In a daemon thread, and not in a pool: a controller that ends does not wait for the threads of whoever does not answer."""
+    answer: Future[_Answer] = Future()
+
+    def work() -> None:
+        try:
+            answer.set_result(ask())
+        except BaseException as error:  # noqa: BLE001  raised again where the answer is waited for
+            answer.set_exception(error)
+
+    threading.Thread(target=work, name="path-knock", daemon=True).start()
+    return answer
 
 
 def _unasked(error: Exception) -> Finding:

@@ -1,9 +1,12 @@
 """Asking about paths: once for all hosts that vanish together, never later than it must be, and never for nothing."""
 
 import queue
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -188,3 +191,32 @@ def test_every_question_is_answered_in_a_thread_of_its_own() -> None:
     ways.gate.set()
     slow = posted.get(timeout=30)
     assert (slow.question, slow.finding.suspected) == (1, True)
+
+
+ENDING = """
+import threading
+from rollout.engine.paths import Examiner, ThreadedPaths
+from tests.engine.test_examining import Ways
+
+class Deaf(Ways):
+    def knock(self, host):
+        begun.set()
+        threading.Event().wait()
+
+begun = threading.Event()
+ThreadedPaths(Examiner(Deaf())).doubt("g1", ["w1"], 1, lambda message, after: None)
+assert begun.wait(60)
+print("over")
+"""
+
+
+def test_a_controller_that_ends_does_not_wait_for_who_does_not_answer() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", ENDING],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "over\n", "")
