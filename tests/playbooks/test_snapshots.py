@@ -171,6 +171,16 @@ def test_btrfs_goes_back_to_what_it_was_with_the_next_boot(machine: Machine, vol
     assert machine.snapshot("revert", volume).out == []
 
 
+def test_the_copy_of_boot_is_root_s_alone(machine: Machine, volume: Path) -> None:
+    machine.shell("umask 077; echo key > /boot/initrd.img-1; chmod 644 /boot/initrd.img-1")
+    assert machine.snapshot("take", volume).code == 0
+    kept = "/var/lib/rollout/snapshot"
+    assert machine.shell(f"stat -c %a {kept} {kept}/r-1.boot.tar").split() == ["700", "600"]
+    assert (
+        machine.shell(f"tar --list --verbose --file={kept}/r-1.boot.tar ./initrd.img-1")[:10] == "-rw-r--r--"
+    )
+
+
 @pytest.mark.parametrize("died_after", ["rename", "settling the default"])
 def test_a_way_back_that_was_cut_off_goes_on(machine: Machine, volume: Path, died_after: str) -> None:
     machine.shell(f"btrfs subvolume set-default {volume}")

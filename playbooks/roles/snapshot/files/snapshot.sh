@@ -216,8 +216,11 @@ keep_boot() {
     mountpoint -q /boot || return 0
     [ ! -e "$kept" ] || return 0
     for volume; do [ "$volume" != /boot ] || return 0; done
-    tar --create --file="$kept.new" --directory=/boot --one-file-system \
-        --exclude='./grub*/*-pc' --exclude='./grub*/*-efi' --exclude=./lost+found .
+    (
+        umask 077 # an initrd may hold keys, and grub.cfg a password
+        tar --create --file="$kept.new" --directory=/boot --one-file-system \
+            --exclude='./grub*/*-pc' --exclude='./grub*/*-efi' --exclude=./lost+found .
+    )
     mv "$kept.new" "$kept"
     echo changed
 }
@@ -264,7 +267,7 @@ look | take)
     for volume; do "take_$kind" "$volume"; done
     act=$asked
     [ "$act" = take ] || exit 0
-    mkdir -p "${taken%/*}"
+    mkdir -p -m 700 "${taken%/*}"
     : >"$taken"
     keep_boot "$@"
     sync
