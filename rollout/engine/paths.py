@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -34,12 +35,13 @@ _Answer = TypeVar("_Answer")
 
 @dataclass(slots=True)
 class _Known:
-    """The last answer about a path; whoever holds the lock is asking."""
+    """The last answer about a path; whoever holds the lock is asking. `proven` is the host that answered last."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     began: float = float("-inf")
     ended: float = float("-inf")
     finding: Finding | None = None
+    proven: str | None = None
 
 
 class Examiner:
@@ -57,12 +59,12 @@ class Examiner:
             path = self._ways.path(host)
             if path is None:
                 return Finding()
-            with self._lock:
-                known = self._known.setdefault(path, _Known())
+            known = self._of(path)
             with known.lock:
                 if known.finding is None or not self._still_holds(known, since):
                     known.began = self._now()
-                    known.finding = self._ask(path, host, others)
+                    known.finding = self._ask(path, host, _first(known.proven, others))
+                    known.proven = known.finding.answering or known.proven
                     known.ended = self._now()
                 return known.finding
         except (RolloutError, OSError, RuntimeError, MemoryError) as error:
@@ -72,9 +74,18 @@ class Examiner:
         """Whether a suspected path works again. The hosts that wait for it are asked, too."""
         try:
             path = self._ways.path(lost[0]) if lost else None
-            return Finding() if path is None else self._ask(path, lost[0], others, lost[:ASKED])
+            if path is None:
+                return Finding()
+            finding = self._ask(path, lost[0], others, lost[:ASKED])
         except (RolloutError, OSError, RuntimeError, MemoryError) as error:
             return _unasked(error)
+        known = self._of(path)
+        known.proven = next((name for name, why in finding.others.items() if not why), known.proven)
+        return finding
+
+    def _of(self, path: str) -> _Known:
+        with self._lock:
+            return self._known.setdefault(path, _Known())
 
     def _still_holds(self, known: _Known, since: float) -> bool:
         """That a path works is known only of what vanished before it was asked."""
@@ -173,7 +184,10 @@ class Doubts:
         self._numbers = count(1)
         self._news: dict[int, Event] = {}
         self._looks: dict[int, str] = {}
-        self._turns: dict[str, int] = {}
+        self._turns: Counter[str] = Counter()
+        """How often a path was looked at, ever: other hosts are asked each time, also when it is suspected anew."""
+        self._before: dict[str, int] = {}
+        """The same when it was suspected."""
         self._due: dict[str, float] = {}
 
     def put(self, state: State, news: Event) -> bool:
@@ -197,10 +211,10 @@ class Doubts:
         """When a suspected path is to be asked again; None while none is, or while that is being asked."""
         waiting = [path for path in state.run.suspected if path != THIS_MACHINE]
         for gone in self._due.keys() - set(waiting):
-            del self._due[gone], self._turns[gone]
+            del self._due[gone]
         for path in waiting:
             if path not in self._due:
-                self._turns[path] = 0
+                self._before[path] = self._turns[path]
                 self._put_off(path, now)
         asked = set(self._looks.values())
         return min((at for path, at in self._due.items() if path not in asked), default=None)
@@ -221,7 +235,13 @@ class Doubts:
             self._asker.look_again(lost, others, question, self._post)
 
     def _put_off(self, path: str, now: float) -> None:
-        self._due[path] = now + min(FIRST_LOOK * 2 ** min(self._turns[path], 10), LONGEST_LOOK)
+        looks = self._turns[path] - self._before[path]
+        self._due[path] = now + min(FIRST_LOOK * 2 ** min(looks, 10), LONGEST_LOOK)
+
+
+def _first(name: str | None, others: Sequence[str]) -> Sequence[str]:
+    """Whoever is known to answer decides: the first few may be dead themselves, each for a reason of its own."""
+    return sorted(others, key=lambda other: other != name)
 
 
 def _rotated(names: Sequence[str], by: int) -> Iterator[str]:

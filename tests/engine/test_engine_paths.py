@@ -158,6 +158,20 @@ def test_a_host_that_alone_vanishes_is_held_as_ever() -> None:
     assert state.hosts["a2"].status is Status.HELD
 
 
+@pytest.mark.parametrize("alive", ["a4", "a5", "a8"])
+def test_a_dead_host_is_counted_soon_although_most_witnesses_are_dead_too(alive: str) -> None:
+    dead = frozenset({f"a{number}" for number in range(2, 9)} - {alive})
+    away = Outage(frozenset({"a1"}), UPGRADING, 1e9, bastion=False)
+    others = Outage(dead, UPGRADING - 5, 1e9, bastion=False)
+    run = Run(eight(at_once=1, tolerated=1), (away, others))
+    run.ways.has_bastion = False
+    stop, state = run.carry_on()
+    assert stop.exit_code == HALTED
+    assert (state.hosts["a1"].status, state.run.suspected) == (Status.HELD, {})
+    assert run.kinds()[Kind.INTENDED] <= 4
+    assert run.inbox.now() - UPGRADING <= 60
+
+
 @pytest.mark.parametrize(("bastion", "healed"), [(True, True), (False, False)])
 def test_with_nobody_else_on_the_path_the_bastion_decides(bastion: bool, healed: bool) -> None:
     run = Run(eight(), (Outage(ALL, UPGRADING, UPGRADING + 100, bastion=bastion),))

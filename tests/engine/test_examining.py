@@ -126,6 +126,19 @@ def test_a_look_asks_the_lost_hosts_too_and_is_never_an_old_answer() -> None:
     assert examiner.look_again([], ["w1"]).works == "nobody is left who could be asked"
 
 
+def test_who_is_known_to_answer_is_asked_first() -> None:
+    ways = Ways("g1", "w1", "w2", "w3")
+    clock = Clock()
+    examiner = Examiner(ways, clock)
+    assert examiner.doubt("g1", ["w1", "w2", "w3", "w4"]).suspected
+    assert examiner.look_again(["g1"], ["w4", "w1", "w2", "w3"]).works == "w4 answers"
+    clock.now += RECENT
+    assert not examiner.doubt("g1", ["w1", "w2", "w3", "w4"]).suspected
+    ways.down.add("w4")
+    clock.now += 1
+    assert examiner.doubt("g1", ["w1", "w2", "w3", "w4"]).suspected
+
+
 def test_a_host_without_a_path_has_only_itself_to_blame() -> None:
     assert Examiner(Ways("w1")).doubt("local", ["w1"]) == Finding()
 
