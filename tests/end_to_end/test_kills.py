@@ -69,6 +69,7 @@ def upgrade_under_fire(operator: Operator, names: Sequence[str], kills: int, at_
     assert [len(log.splitlines()) for log in logs.values()] == [4] * len(names)
 
 
+@pytest.mark.full  # every day the kill suite does as much, with other faults between
 def test_five_kills_on_four_hosts(operator_of: Callable[[Sequence[HostSpec]], Operator]) -> None:
     hosts = [HostSpec(f"k{number}", variables={"rollout_to_suite": "birch"}) for number in range(1, 5)]
 

@@ -32,7 +32,7 @@ mkdir -p /home/op/.ssh && cp /root/.ssh/authorized_keys /home/op/.ssh/ && chown 
 echo 'op ALL=(ALL) ALL' > /etc/sudoers.d/op
 """
 BEHIND = "echo 'AllowUsers op@{bastion}' >> /etc/ssh/sshd_config; kill -HUP $(pgrep -o -x sshd)"
-SLOW = """echo 'DPkg::Pre-Install-Pkgs {"sleep 6";};' > /etc/apt/apt.conf.d/99slow"""
+SLOW = """echo 'DPkg::Pre-Install-Pkgs {"sleep 18";};' > /etc/apt/apt.conf.d/99slow"""
 AT_WORK = "grep -l dist-upgrade /var/lib/rollout/guard/jobs/*/name 2>/dev/null | sed 's,name$,begun,' | xargs -r ls 2>/dev/null"
 
 TOKEN_PLAY = """---
