@@ -190,7 +190,8 @@ class Round:
         self._ends += 1
         if self._ends > ENDS:
             raise TimeoutError(f"{self.name} does not end: {ENDS} controllers did\n{self.said()}")
-        if code not in {3, 4, 8}:
+        database_away = code == 1 and any("cannot be reached" in line for line in self.output(self._outputs))
+        if code not in {3, 4, 8} and not database_away:
             self.notes.append(
                 f"controller {self._outputs} ended with {code}: {self.output(self._outputs)[-1:]}"
             )
