@@ -179,7 +179,8 @@ def running(tmp_path: Path) -> Path:
 
 def test_a_long_step_is_shown_with_since_when_it_runs(rollout: Typist, running: Path) -> None:
     assert re.search(
-        r"in flight, the longest first\n  a1  upgrade  since 22:13:30Z \(\d+d(\d+h)?\)", rollout("status").out
+        r"in flight, the longest first\n  a1  upgrade  since 22:13:30Z \(\d+d(\d+[hms])?\)",
+        rollout("status").out,
     )
     (status,) = [json.loads(line) for line in rollout("status", "--json").out.splitlines()]
     assert status["running"] == [{"host": "a1", "step": "upgrade", "since": 1_700_000_010.0}]
