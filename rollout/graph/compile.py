@@ -9,8 +9,10 @@ from rollout.graph.match import Matched, match
 from rollout.graph.order import ordered
 from rollout.model.fleet import Fleet, Host
 from rollout.model.graph import Combo, Graph, Need, Node, Untouched, Wave
-from rollout.model.plan import ComboRule, Plan
+from rollout.model.plan import Amount, ComboRule, Plan
 from rollout.model.slots import FLEET
+
+_SIZES = (Amount(1), Amount(100, percent=True))
 
 
 def compile_graph(plan: Plan, fleet: Fleet, parts: Mapping[str, str]) -> Graph:
@@ -71,7 +73,7 @@ def _combo(rule: ComboRule, cut: list[list[str]], current: int) -> Combo:
 def _cut(plan: Plan, hosts: list[Host]) -> list[list[str]]:
     """The hosts up to each cumulative size; sizes that come to the same number collapse."""
     names = [host.name for host in hosts]
-    ends = sorted({min(size.of(len(names)), len(names)) for size in plan.waves}) if names else []
+    ends = sorted({min(size.of(len(names)), len(names)) for size in plan.waves or _SIZES}) if names else []
     return [names[:end] for end in ends]
 
 

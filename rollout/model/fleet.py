@@ -9,13 +9,17 @@ class Host:
     """A host that the plan's pattern selects.
 
     `factors` maps each declared factor to its value as text. `digest` is over all its resolved variables,
-    so that a change can be seen without keeping a secret.
+    so that a change can be seen without keeping a secret. `guests` is how many the inventory says it carries. A `pilot` is preferred as a canary;
+    what is `last` is touched after all others.
     """
 
     name: str
     factors: Mapping[str, str]
     address: str = ""
     digest: str = ""
+    guests: int | None = None
+    pilot: bool = False
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True)

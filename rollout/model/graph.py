@@ -13,7 +13,10 @@ Json = Any
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A host in the graph. `slots` names what it takes while disrupted, e.g. `("fleet", "rack=r1")`."""
+    """A host in the graph. `slots` names what it takes while disrupted, e.g. `("fleet", "rack=r1")`.
+
+    `expect` is how many seconds its whole chain is thought to take; `guests` how many guests the inventory says it carries.
+    """
 
     name: str
     combo: str
@@ -22,6 +25,8 @@ class Node:
     factors: Mapping[str, str]
     address: str = ""
     digest: str = ""
+    expect: float = 0.0
+    guests: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +105,25 @@ class Combo:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What a wave waits for: `wave` has passed, or `share` (0..1) of the hosts of `combo` are verified."""
+    """One thing that a wave waits for.
+
+    `wave` has passed; or `share` (0..1) of the hosts of `combo` are verified; or the waves of `rung` are settled, and one of its hosts is
+    verified; or a person has `approved` what comes after that rung.
+    """
 
     wave: str | None = None
     combo: str | None = None
     share: float = 1.0
+    rung: str | None = None
+    approved: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """Hosts that may start together once every need is met. `id` is `combo/number`, counted from 1."""
+    """Hosts that may start together once every need is met. `id` is `combo/number`, counted from 1.
+
+    `rung`: where it stands among the waves of all combos: a rung of the ladder, `ramp`, `last`, or the number of the wave.
+    """
 
     id: str
     combo: str
@@ -117,6 +131,7 @@ class Wave:
     canary: bool
     needs: tuple[Need, ...] = ()
     soak: float = 0.0
+    rung: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +148,8 @@ class Untouched:
 class Graph:
     """Everything that the scheduler needs to know, and nothing that changes.
 
-    `caps` maps every slot to how many hosts may hold it. `tolerated_*` are numbers of failed hosts.
+    `caps` maps every slot to how many hosts may hold it. `tolerated_*` are numbers of failed hosts. `harm` is how many hosts an unseen
+    defect is expected to harm, at 95 % (None: the ramp asks for no credit).
     `digest` names plan, playbooks and hosts together; `parts` are the digests of each, for saying what changed.
     """
 
@@ -152,6 +168,8 @@ class Graph:
     notes: tuple[str, ...] = ()
     parts: Mapping[str, str] = field(default_factory=dict)
     risks: tuple[Risk, ...] = ()
+    harm: float | None = None
+    four_eyes: bool = False
 
     @cached_property
     def gates_at(self) -> Mapping[tuple[str, str], tuple[GateRule, ...]]:
@@ -179,6 +197,20 @@ class Graph:
         return found or next((remedy for remedy in remedies if remedy.name == name), None)
 
     @cached_property
+    def rungs(self) -> Mapping[str, tuple[Wave, ...]]:
+        """The waves of each rung, in order."""
+        found: dict[str, tuple[Wave, ...]] = {}
+        for wave in self.waves.values():
+            found[wave.rung] = (*found.get(wave.rung, ()), wave)
+        return found
+
+    @cached_property
+    def approvals(self) -> tuple[str, ...]:
+        """The rungs after which a person is asked, in order."""
+        needs = (need.approved for wave in self.waves.values() for need in wave.needs)
+        return tuple(dict.fromkeys(rung for rung in needs if rung is not None))
+
+    @cached_property
     def waves_of(self) -> Mapping[str, tuple[Wave, ...]]:
         """The waves of each combo, in order."""
         found: dict[str, tuple[Wave, ...]] = dict.fromkeys(self.combos, ())
@@ -198,7 +230,17 @@ class Graph:
             "digest": self.digest,
             "parts": dict(self.parts),
             "nodes": [
-                [n.name, n.combo, n.wave, list(n.slots), dict(n.factors), n.address, n.digest]
+                [
+                    n.name,
+                    n.combo,
+                    n.wave,
+                    list(n.slots),
+                    dict(n.factors),
+                    n.address,
+                    n.digest,
+                    n.expect,
+                    n.guests,
+                ]
                 for n in self.nodes.values()
             ],
             "combos": [asdict(combo) for combo in self.combos.values()],
@@ -210,12 +252,14 @@ class Graph:
             "tolerated": [self.tolerated_canary, self.tolerated_combo, self.tolerated_run],
             "untouched": [[u.host, u.word, u.because, u.combo] for u in self.untouched],
             "notes": list(self.notes),
+            "harm": self.harm,
+            "four_eyes": self.four_eyes,
         }
 
     @classmethod
     def from_json(cls, value: Json) -> "Graph":
         """The graph that `to_json` wrote."""
-        nodes = {n[0]: Node(n[0], n[1], n[2], tuple(n[3]), n[4], n[5], n[6]) for n in value["nodes"]}
+        nodes = {n[0]: Node(n[0], n[1], n[2], tuple(n[3]), *n[4:]) for n in value["nodes"]}
         return cls(
             plan=value["plan"],
             digest=value["digest"],
@@ -232,6 +276,8 @@ class Graph:
             tolerated_run=value["tolerated"][2],
             untouched=tuple(Untouched(*u) for u in value["untouched"]),
             notes=tuple(value["notes"]),
+            harm=value.get("harm"),
+            four_eyes=value.get("four_eyes", False),
         )
 
 

@@ -7,6 +7,13 @@ from typing import Any, Literal
 from rollout.errors import Place
 
 Edge = Literal["before", "after"]
+Rung = Literal["one", "factors", "pairs", "combos"]
+RUNGS: tuple[Rung, ...] = ("one", "factors", "pairs", "combos")
+"""The rungs of the canary ladder, in their order: one host; every value of every factor once; every pair of values; every combo."""
+
+RAMP = "ramp"
+"""The rung above all canaries: the rest of a combo."""
+
 Path = tuple[str | int, ...]
 
 REBOOT = "reboot"
@@ -135,6 +142,8 @@ class ComboRule:
     after: tuple[After, ...] = ()
     steps: tuple[Step, ...] = ()
     guests_ignored: str | None = None
+    waves: tuple[Amount, ...] | None = None
+    """Its own sizes, instead of the plan's ladder or sizes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,12 +178,23 @@ class GateRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Together:
+    """A set of hosts, by globs of their names, of which at most so many may be disrupted at once."""
+
+    name: str
+    hosts: tuple[str, ...]
+    at_most: int
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
-    """How many hosts may be disrupted at once, in all and per value of a factor; and our own processes."""
+    """How many hosts may be disrupted at once: in all, per value of a factor, of a named set; and our own processes."""
 
     at_once: Amount = Amount(1)
     per: Mapping[str, Amount] = field(default_factory=dict)
     controller: int = 100
+    together: tuple[Together, ...] = ()
+    """`never_together` sets are those with `at_most` 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +215,34 @@ class Soak:
 
 
 @dataclass(frozen=True, slots=True)
+class Ladder:
+    """How a fleet is climbed when the plan lists no sizes.
+
+    `factors`: those whose values and pairs of values are covered by canaries; None: all that no limit counts by. `pilots` and `last` are globs of
+    host names: preferred as canaries, and touched after all others. `guests` is the hostvar that holds the number of a host's guests.
+    """
+
+    rungs: tuple[Rung, ...] = RUNGS
+    factors: tuple[str, ...] | None = None
+    pilots: tuple[str, ...] = ()
+    last: tuple[str, ...] = ()
+    guests: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A person is asked before what comes after these rungs (or numbers of waves, as text) begins. `four_eyes`: not whoever began the run."""
+
+    after: tuple[str, ...] = ()
+    four_eyes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A plan file, read and checked.
+
+    `waves` are cumulative sizes of each combo, or of the fleet (`scope`); None: the ladder. `harm` is how many hosts an unseen defect is expected
+    to harm, at 95 %: it sets the ramp's credit; None: no credit is asked for.
 
     `combos[i].steps` is that combo's whole chain, overrides applied. `defaults` are sentences, one for each default used.
     `places` finds the position of a key by its path in the file, e.g. `("combos", 0, "match")`.
@@ -209,7 +255,11 @@ class Plan:
     factors: Mapping[str, str]
     combos: tuple[ComboRule, ...]
     steps: tuple[Step, ...]
-    waves: tuple[Amount, ...] = (Amount(1), Amount(100, percent=True))
+    waves: tuple[Amount, ...] | None = None
+    scope: Literal["combo", "fleet"] = "combo"
+    ladder: Ladder = Ladder()
+    harm: float | None = None
+    approval: Approval = Approval()
     soak: Soak = Soak()
     limits: Limits = Limits()
     failures: Failures = Failures()

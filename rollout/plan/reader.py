@@ -140,7 +140,7 @@ def _combo(written: schema.Combo, steps: list[schema.Step]) -> meant.ComboRule:
 def _defaults(written: schema.PlanFile) -> tuple[str, ...]:
     """One sentence for each default that the plan uses."""
     plan = meant.Plan("", "", (), "", {}, (), ())
-    sizes = ", ".join(map(str, plan.waves))
+    sizes = "1, 100%"
     waves = written.waves if isinstance(written.waves, schema.Waves) else None
     soak = waves.soak if waves else None
     given = {*written.limits.model_fields_set, *written.failures.model_fields_set, *written.model_fields_set}
