@@ -15,18 +15,16 @@ from benchmarks import conclude, cpu, cpu_uncollected, quick
 from benchmarks.fleets import a_graph
 from rollout import journal
 from rollout.engine import Engine
-from rollout.engine.asking import InlineAsker
 from rollout.engine.inbox import VirtualInbox
 from rollout.engine.loop import Listener
-from rollout.engine.steps import Steps
-from rollout.engine.subjects import Subjects
-from rollout.executors.rehearsal import Fault, Rehearsal, RehearsedGate, World
+from rollout.engine.rehearsal import rehearsed_engine
+from rollout.executors.rehearsal import Fault, World
 from rollout.journal import Journal, Owner
 from rollout.journal.memory import MemoryJournal
 from rollout.model.decision import Stop
 from rollout.model.graph import Graph
 from rollout.model.plan import Step
-from rollout.model.seams import Connection, Ending
+from rollout.model.seams import Ending
 from rollout.model.state import Status
 
 SIZES = (500, 2_000) if quick() else (1_000, 10_000)
@@ -101,26 +99,13 @@ def an_engine(
     faults = {(name, "precheck"): Fault(Ending.FAILED, 99) for name in failing}
     world = World(inbox.now, _duration, faults)
     book.create("run", graph, plan_file="plan.yml", created_by="benchmark")
-    return Engine(
-        book,
-        book.claim("run", Owner.current()),
-        graph,
-        Steps(Rehearsal(world), {}),
-        InlineAsker({rule.name: RehearsedGate(world) for rule in graph.gates}),
-        Subjects(graph, lambda _host: {}, _unreachable),
-        inbox,
-        listener=listener,
-        poll=None,
-    )
+    lease = book.claim("run", Owner.current())
+    return rehearsed_engine(book, lease, graph, world, inbox, listener=listener)
 
 
 def _duration(host: str, step: Step) -> float:
     """No two hosts alike, and always the same: from two thirds to four thirds of what is expected."""
     return step.expect * (2 + int(host[-5:]) * 7919 % 101 / 50) / 3
-
-
-def _unreachable(host: str, _variables: object) -> Connection:
-    raise RuntimeError(f"{host} is only imagined")
 
 
 if __name__ == "__main__":

@@ -2,21 +2,19 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from rollout.engine import Engine
-from rollout.engine.asking import InlineAsker
 from rollout.engine.inbox import VirtualInbox
 from rollout.engine.paths import PathAsker
+from rollout.engine.rehearsal import rehearsed_engine
 from rollout.engine.steps import Steps
-from rollout.engine.subjects import Subjects
-from rollout.executors.rehearsal import Rehearsal, RehearsedGate, World
+from rollout.executors.rehearsal import RehearsedGate, World
 from rollout.graph import compile_graph
 from rollout.journal import Journal, Owner
 from rollout.model.fleet import Fleet, Host
 from rollout.model.graph import Graph
 from rollout.model.plan import After, Amount, ComboRule, Failures, GateRule, Limits, Plan, Soak, Step
-from rollout.model.seams import Connection, Gate
+from rollout.model.seams import Gate
 
 CHAIN = (
     Step("precheck", playbook="precheck.yml", expect=10, timeout=100),
@@ -110,19 +108,14 @@ def an_engine(
 
     Its owner is no living process: the next one takes over from it, as after a kill. `steps`: instead of those of the world.
     """
-    gates = {rule.name: gate(world) for rule in graph.gates}
-    return Engine(
+    return rehearsed_engine(
         journal,
         journal.claim(run, owner or an_owner(), force=force),
         graph,
-        steps or Steps(Rehearsal(world), {}),
-        InlineAsker(gates),
-        Subjects(graph, lambda _host: {}, _no_connection),
+        world,
         inbox,
+        gates={rule.name: gate(world) for rule in graph.gates},
+        steps=steps,
         poll=poll,
         paths=paths,
     )
-
-
-def _no_connection(host: str, _variables: Mapping[str, Any]) -> Connection:
-    raise AssertionError(f"nothing may connect to the imagined host {host}")

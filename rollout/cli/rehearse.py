@@ -7,16 +7,13 @@ import click
 
 from rollout.cli import _compiling, _options
 from rollout.engine import Engine
-from rollout.engine.asking import InlineAsker
 from rollout.engine.inbox import VirtualInbox
-from rollout.engine.steps import Steps
-from rollout.engine.subjects import Subjects
-from rollout.errors import SshError, UsageError
-from rollout.executors.rehearsal import Fault, Rehearsal, RehearsedGate, World
-from rollout.journal import Owner
+from rollout.engine.rehearsal import imagined_owner, rehearsed_engine
+from rollout.errors import UsageError
+from rollout.executors.rehearsal import Fault, World
 from rollout.journal.memory import MemoryJournal
 from rollout.model.graph import Graph
-from rollout.model.seams import Connection, Ending
+from rollout.model.seams import Ending
 from rollout.report import ending, events
 from rollout.report.plain import plain, spoken
 
@@ -69,16 +66,13 @@ def _engine(graph: Graph, world: World, inbox: VirtualInbox, *, quiet: bool, as_
     book = MemoryJournal(inbox.now)
     book.create(RUN, graph, plan_file="", created_by="")
     show = events.as_json if as_json else events.line
-    return Engine(
+    return rehearsed_engine(
         book,
-        book.claim(RUN, Owner.current()),
+        book.claim(RUN, imagined_owner(1)),
         graph,
-        Steps(Rehearsal(world), {}),
-        InlineAsker({rule.name: RehearsedGate(world) for rule in graph.gates}),
-        Subjects(graph, lambda _host: {}, _unreachable),
+        world,
         inbox,
         listener=lambda event, _state: None if quiet else click.echo(show(event)),
-        poll=None,
     )
 
 
@@ -96,7 +90,3 @@ def _host(graph: Graph, name: str) -> str:
     if name not in graph.nodes:
         raise UsageError(f"the plan upgrades no host {plain(name)!r}")
     return name
-
-
-def _unreachable(host: str, _variables: object) -> Connection:
-    raise SshError(f"{host} is only imagined")

@@ -1,0 +1,215 @@
+"""A run over an imagined fleet from its first event to its last, controllers that die included. The policy is that of the real run: there is no other."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from rollout.engine.inbox import Message, VirtualInbox
+from rollout.engine.rehearsal import imagined_owner, rehearsed_engine
+from rollout.errors import ERROR
+from rollout.executors.imagined import Chances, Fates, ImaginedGate, drawn
+from rollout.executors.rehearsal import World
+from rollout.journal.memory import MemoryJournal
+from rollout.model.decision import Stop
+from rollout.model.event import Event, Kind
+from rollout.model.graph import Graph
+from rollout.model.state import State, Status
+
+RUN = "simulation"
+
+REBORN = 60.0
+"""Seconds after which the next controller takes over from one that died."""
+
+LONGEST = 366 * 86400.0
+"""Seconds of a run beyond which nobody would wait for its end."""
+
+PATIENCE = 1000
+"""Events for each host beyond which a run goes round in circles."""
+
+STOPPERS = frozenset({Kind.TRIPPED, Kind.STUCK, Kind.PAUSED, Kind.SUSPECTED, Kind.ABORTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Besides the chances of hosts: how often the controller dies, and how many seconds a person takes to approve what is asked of him."""
+
+    chances: Chances = field(default_factory=Chances)
+    crashes: int = 0
+    approval: float = 0.0
+    start: float = 0.0
+    """When the run begins, in seconds since the epoch: windows look at it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """How a run came out. Times are seconds since it began.
+
+    `passed`: when each wave had. `harmed`: the hosts that a planted defect broke. `vm_minutes`: guests x minutes in which their host held a slot.
+    `stopped`: the events that kept something from beginning. `crashes`: controllers that died. `endless`: the run had to be cut off.
+    """
+
+    seed: int
+    stop: Stop
+    took: float
+    passed: dict[str, float]
+    harmed: tuple[str, ...]
+    vm_minutes: float
+    stopped: tuple[Event, ...]
+    statuses: dict[Status, int]
+    crashes: int
+    events: int
+    endless: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """A run that has ended, to be looked at: all that is in its journal, its last state, and the hosts themselves."""
+
+    result: Simulated
+    events: tuple[Event, ...]
+    state: State
+    world: World
+    fates: Fates
+
+
+def simulate(graph: Graph, scenario: Scenario, seed: int) -> Simulation:
+    """The whole run. It always ends: what waits for ever is cut off, and says so."""
+    return _Run(graph, scenario, seed).carried()
+
+
+class _Died(BaseException):
+    """The controller was killed: nothing may catch it."""
+
+
+class _Endless(BaseException):
+    """It will never end; the message says how that is known."""
+
+
+class _Timeline(VirtualInbox):
+    """Virtual time that outlives controllers, and has an end."""
+
+    def __init__(self, start: float, turns: int) -> None:
+        super().__init__(start)
+        self._end = start + LONGEST
+        self._turns = turns
+
+    def get(self, until: float | None) -> Message | None:
+        """As that of `VirtualInbox`. Raises _Endless when nothing ever comes, or too late, or too often."""
+        self._turns -= 1
+        if self._turns < 0:
+            raise _Endless("it goes round in circles: far more turns were taken than its hosts have steps")
+        if until is None and not self._heap:
+            raise _Endless("it waits for ever: nothing is in flight, and nothing is due")
+        message = super().get(until)
+        if self._now > self._end:
+            raise _Endless(f"it is not at its end after {LONGEST / 86400:.0f} days")
+        return message
+
+    def restart(self) -> None:
+        """Nobody hears what was to be reported to a controller that died."""
+        self._heap.clear()
+        self._now += REBORN
+
+
+@dataclass
+class _Watch:
+    """Looks at each event as it is written."""
+
+    graph: Graph
+    deaths: list[int]
+    slots: dict[str, float] = field(default_factory=dict)
+    vm_seconds: float = 0.0
+    stopped: list[Event] = field(default_factory=list)
+    seen: int = 0
+
+    def listen(self, event: Event, state: State) -> None:
+        """Raises _Died where the controller is to die."""
+        self.seen += 1
+        if event.host is not None:
+            self._count(event.host, event.at, taken=state.hosts[event.host].slot)
+        if event.kind in STOPPERS:
+            self.stopped.append(event)
+        if self.deaths and self.seen >= self.deaths[0]:
+            self.deaths.pop(0)
+            raise _Died
+
+    def _count(self, host: str, at: float, *, taken: bool) -> None:
+        since = self.slots.get(host)
+        if taken and since is None:
+            self.slots[host] = at
+        elif since is not None and not taken:
+            del self.slots[host]
+            self.vm_seconds += (at - since) * (self.graph.nodes[host].guests or 0)
+
+    def end(self, at: float) -> None:
+        """What still holds its slot has held it until now."""
+        for host in tuple(self.slots):
+            self._count(host, at, taken=False)
+
+
+class _Run:
+    def __init__(self, graph: Graph, scenario: Scenario, seed: int) -> None:
+        self._graph, self._scenario, self._seed = graph, scenario, seed
+        self._inbox = _Timeline(scenario.start, PATIENCE * (len(graph.nodes) + 10))
+        self._fates = Fates(graph, scenario.chances, seed)
+        self._world = World(self._inbox.now, self._fates.duration, self._fates)
+        self._gates = {
+            rule.name: ImaginedGate(self._world, self._fates, graph, rule.name) for rule in graph.gates
+        }
+        self._journal = MemoryJournal(self._inbox.now)
+        self._journal.create(RUN, graph, plan_file="", created_by="")
+        self._watch = _Watch(graph, self._deaths())
+
+    def _deaths(self) -> list[int]:
+        """After which events the controller dies; most runs have at least so many."""
+        steps = sum(len(self._graph.chain_of(name).chain) for name in self._graph.nodes)
+        crashes = self._scenario.crashes
+        return sorted(1 + int(drawn(self._seed, number, "crash")[0] * 2 * steps) for number in range(crashes))
+
+    def carried(self) -> Simulation:
+        """Through as many controllers as it takes."""
+        state: State | None = None
+        number, endless = 0, False
+        while True:
+            number += 1
+            lease = self._journal.claim(RUN, imagined_owner(number))
+            engine = rehearsed_engine(
+                self._journal,
+                lease,
+                self._graph,
+                self._world,
+                self._inbox,
+                gates=self._gates,
+                listener=self._watch.listen,
+            )
+            state = engine.state
+            try:
+                stop = engine.run()
+            except _Died:
+                self._inbox.restart()
+                continue
+            except _Endless as why:
+                stop, endless = Stop(ERROR, f"the simulation was cut off: {why}"), True
+            break
+        return self._ended(stop, state, number - 1, endless=endless)
+
+    def _ended(self, stop: Stop, state: State, crashes: int, *, endless: bool) -> Simulation:
+        start, now = self._scenario.start, self._inbox.now()
+        self._watch.end(now)
+        statuses: Counter[Status] = Counter()
+        for counts in state.statuses.values():
+            statuses.update(counts)
+        events = tuple(self._journal.events(RUN))
+        result = Simulated(
+            self._seed,
+            stop,
+            now - start,
+            {wave: at - start for wave, at in state.run.passed.items()},
+            self._fates.harmed(self._world),
+            self._watch.vm_seconds / 60,
+            tuple(self._watch.stopped),
+            {status: number for status, number in statuses.items() if number},
+            crashes,
+            len(events),
+            endless,
+        )
+        return Simulation(result, events, state, self._world, self._fates)
