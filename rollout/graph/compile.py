@@ -107,6 +107,7 @@ def _needs(rule: ComboRule, combos: Mapping[str, Combo], known: Mapping[str, Wav
 def _nodes(plan: Plan, fleet: Fleet, waves: Mapping[str, Wave]) -> dict[str, Node]:
     wave_of = {name: wave for wave in waves.values() for name in wave.hosts}
     shared: dict[tuple[str, ...], tuple[str, ...]] = {}
+    expect = {rule.name: sum(step.expect for step in rule.steps) for rule in plan.combos}
     nodes = {}
     for host in fleet.hosts:
         wave = wave_of.get(host.name)
@@ -115,7 +116,7 @@ def _nodes(plan: Plan, fleet: Fleet, waves: Mapping[str, Wave]) -> dict[str, Nod
         slots = (FLEET, *(f"{factor}={host.factors[factor]}" for factor in plan.limits.per))
         slots = shared.setdefault(slots, slots)
         nodes[host.name] = Node(
-            host.name, wave.combo, wave.id, slots, host.factors, host.address, host.digest
+            host.name, wave.combo, wave.id, slots, host.factors, host.address, host.digest, expect[wave.combo]
         )
     return nodes
 

@@ -47,7 +47,7 @@ def retried(state: State, host: HostState, event: Event) -> None:
     elif host.status is Status.ROLLED_BACK:
         enter(host, Status.WAITING, event)
     if host.status not in OUT:
-        host.harmed = False
+        host.harmed, host.late = False, False
 
 
 def resolved(state: State, host: HostState, event: Event) -> None:

@@ -128,7 +128,7 @@ def _intended(state: State, host: HostState, event: Event) -> None:
     if event.step != host.step:
         host.tries, host.deaths, host.lost = 0, 0, False
     host.step, host.attempt, host.open, host.ending = event.step, event.attempt, True, None
-    host.because, host.not_before, host.reserved = event.because, 0.0, False
+    host.because, host.not_before, host.reserved, host.started = event.because, 0.0, False, event.at
     host.fresh = bool(event.data.get("slots"))
     host.slot = host.slot or combo.holds_slot(event.step or "")
     if step is not None and step.undo is not None:
@@ -144,11 +144,21 @@ def _done(state: State, host: HostState, event: Event) -> None:
         close_effect(state.combo_of(host.name), host, step)
     elif step is None or not step.name.startswith(REMEDY):
         host.passed, host.answered, host.gate_tries = event.step, {}, {}
+        _learn(state, host, event)
         for name in step.closes if step is not None else ():
             close(host, name)
     if event.data.get("found"):
         looked = host.found.get(event.step or "", {}) if step is not None and step.drain else {}
         host.found[event.step or ""] = {**event.data["found"], **looked}  # how it was before the drain acted
+
+
+def _learn(state: State, host: HostState, event: Event) -> None:
+    """How long the step took; a later time counts instead of an earlier one."""
+    combo, step = state.graph.nodes[host.name].combo, event.step or ""
+    if step in host.spent:
+        state.learned.remove(combo, step, host.spent[step])
+    host.spent[step] = max(0.0, event.at - host.started)
+    state.learned.add(combo, step, host.spent[step])
 
 
 def _failed(state: State, host: HostState, event: Event) -> None:
@@ -238,6 +248,7 @@ def _held(state: State, host: HostState, event: Event) -> None:
     A round that it still has to answer waits for it: letting it try again is no answer.
     """
     combo = state.combo_of(host.name)
+    host.late = host.late or host.status in {Status.SOAKING, Status.VERIFIED}
     disrupted = host.slot or (host.passed is not None and combo.holds_slot(host.passed))
     enter(host, Status.HELD, event)
     if (host.step or "").startswith(COMMIT) and host.ending not in UNFIT:

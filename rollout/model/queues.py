@@ -1,74 +1,148 @@
-"""Hosts that wait, grouped by what they would take; the group with the most work per place comes first."""
+"""Hosts that wait, by combo and by what they would take; the domain with the least slack comes first.
+
+Slack is read as work left per place: the seconds that a domain's hosts have still to be disrupted, over how many may be at once.
+"""
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from heapq import merge
 
-Group = tuple[str, tuple[str, ...]]
-"""Hosts of one combo that take the same slots: (combo, slots)."""
+Domain = tuple[str, ...]
+"""The slots that a host takes."""
+
+Group = tuple[str, Domain, tuple[str, ...]]
+"""Hosts that are alike in all that can keep one of them from beginning: (combo, slots, factor values)."""
+
+Line = tuple[str, Domain]
+"""All hosts of a combo that take the same slots."""
+
+Turn = tuple[int, str]
+"""A host and its rank, the lowest first."""
 
 
 class Queues:
-    """Queues by group, each in the order of its hosts' ranks. `open_groups` yields those that are not blocked, least slack first.
+    """A queue for each group, in the order of its hosts' ranks. `candidates` yields the host of each open group whose turn it is.
 
-    A rank belongs to the host, not to its time of arrival: who is next is the same after a crash. Slack is read as waiting hosts per place of the group's smallest domain; ties go by name, so the order is determined.
+    A rank belongs to the host, not to its time of arrival: who is next is the same after a crash. Domains of equal weight go by name.
     """
 
-    def __init__(self, places: dict[Group, int]) -> None:
-        self._places = places
-        self._hosts: dict[Group, list[tuple[int, str]]] = {}
-        self._blocked: set[Group] = set()
-        self._order: list[tuple[float, Group]] = []
+    def __init__(self) -> None:
+        self._hosts: dict[Group, list[Turn]] = {}
+        self._heads: dict[Line, list[tuple[Turn, Group]]] = {}
+        self._orders: dict[str, list[tuple[float, Domain]]] = {}
+        self._full: set[Domain] = set()
+        self._blocked: set[Line] = set()
+        self._weights: dict[Domain, float] = {}
+        self._combos_in: dict[Domain, dict[str, None]] = {}
 
     def __len__(self) -> int:
         """How many groups have hosts that wait."""
         return len(self._hosts)
 
-    def first(self, group: Group) -> str:
-        """The host whose turn it is."""
-        return self._hosts[group][0][1]
+    def combos(self) -> list[str]:
+        """The combos that have a host whose turn it could be."""
+        return list(self._orders)
 
     def hosts(self) -> Iterator[str]:
         """Every host that waits, in no particular order."""
         for queue in self._hosts.values():
             yield from (host for _, host in queue)
 
-    def open_groups(self) -> Iterator[Group]:
-        """Groups that are not blocked, least slack first."""
-        return (group for _, group in self._order)
+    def candidates(self, combos: Iterable[str]) -> Iterator[str]:
+        """The first host of each open group of these combos, least slack first."""
+        orders = [self._ordered(combo) for combo in combos if combo in self._orders]
+        for _, domain, _, combo in orders[0] if len(orders) == 1 else merge(*orders):
+            for (_, host), _ in self._heads[combo, domain]:
+                yield host
+
+    def _ordered(self, combo: str) -> Iterator[tuple[float, Domain, Turn, str]]:
+        return (
+            (weight, domain, self._heads[combo, domain][0][0], combo)
+            for weight, domain in self._orders[combo]
+        )
 
     def add(self, group: Group, host: str, rank: int) -> None:
         """A host joins its group's queue; the lowest rank is first."""
-        self._leave_order(group)
+        self._lose_head(group)
         insort(self._hosts.setdefault(group, []), (rank, host))
-        self._join_order(group)
+        self._show_head(group)
 
     def remove(self, group: Group, host: str, rank: int) -> None:
         """A host leaves its group's queue."""
-        self._leave_order(group)
+        self._lose_head(group)
         queue = self._hosts[group]
         del queue[bisect_left(queue, (rank, host))]
-        if not queue:
+        if queue:
+            self._show_head(group)
+        else:
             del self._hosts[group]
-        self._join_order(group)
 
-    def block(self, group: Group) -> None:
-        """No host of the group may go on for now."""
-        self._leave_order(group)
-        self._blocked.add(group)
+    def block(self, line: Line) -> None:
+        """No host of the combo in that domain may go on for now."""
+        self._leave_order(line)
+        self._blocked.add(line)
 
-    def unblock(self, group: Group) -> None:
-        """A host of the group may go on again."""
-        if group in self._blocked:
-            self._blocked.discard(group)
-            self._join_order(group)
+    def unblock(self, line: Line) -> None:
+        """A host of it may go on again."""
+        if line in self._blocked:
+            self._blocked.discard(line)
+            self._join_order(line)
 
-    def _weight(self, group: Group) -> tuple[float, Group]:
-        return (-len(self._hosts[group]) / self._places[group], group)
+    def fill(self, domain: Domain) -> None:
+        """One of its limits is full: none of its hosts may go on for now."""
+        for combo in self._combos_in.get(domain, ()):
+            self._leave_order((combo, domain))
+        self._full.add(domain)
 
-    def _leave_order(self, group: Group) -> None:
-        if group in self._hosts and group not in self._blocked:
-            del self._order[bisect_left(self._order, self._weight(group))]
+    def empty(self, domain: Domain) -> None:
+        """None of its limits is full any more."""
+        self._full.discard(domain)
+        for combo in self._combos_in.get(domain, ()):
+            self._join_order((combo, domain))
 
-    def _join_order(self, group: Group) -> None:
-        if group in self._hosts and group not in self._blocked:
-            insort(self._order, self._weight(group))
+    def weigh(self, domain: Domain, weight: float) -> None:
+        """The seconds of work per place that are left in it."""
+        if self._weights.get(domain, 0.0) == -weight:
+            return
+        for combo in self._combos_in.get(domain, ()):
+            self._leave_order((combo, domain))
+        self._weights[domain] = -weight
+        for combo in self._combos_in.get(domain, ()):
+            self._join_order((combo, domain))
+
+    def _show_head(self, group: Group) -> None:
+        """The group's first host is a candidate, if it has one."""
+        if group not in self._hosts:
+            return
+        line = group[:2]
+        heads = self._heads.setdefault(line, [])
+        insort(heads, (self._hosts[group][0], group))
+        if len(heads) == 1:
+            self._combos_in.setdefault(line[1], {})[line[0]] = None
+            self._join_order(line)
+
+    def _lose_head(self, group: Group) -> None:
+        if group not in self._hosts:
+            return
+        line = group[:2]
+        heads = self._heads[line]
+        del heads[bisect_left(heads, (self._hosts[group][0], group))]
+        if not heads:
+            self._leave_order(line)
+            del self._heads[line], self._combos_in[line[1]][line[0]]
+
+    def _is_open(self, line: Line) -> bool:
+        return line in self._heads and line not in self._blocked and line[1] not in self._full
+
+    def _join_order(self, line: Line) -> None:
+        if self._is_open(line):
+            combo, domain = line
+            insort(self._orders.setdefault(combo, []), (self._weights.get(domain, 0.0), domain))
+
+    def _leave_order(self, line: Line) -> None:
+        if self._is_open(line):
+            combo, domain = line
+            order = self._orders[combo]
+            del order[bisect_left(order, (self._weights.get(domain, 0.0), domain))]
+            if not order:
+                del self._orders[combo]

@@ -12,9 +12,11 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from rollout.model.credit import allowed
 from rollout.model.graph import Combo, Graph, Wave
+from rollout.model.learned import Learned
 from rollout.model.ledger import next_side
-from rollout.model.queues import Group, Queues
+from rollout.model.queues import Domain, Group, Line, Queues
 from rollout.model.slots import FLEET, Slots
 
 
@@ -81,10 +83,24 @@ class HostState:
     """The path that it waits for while `stuck`."""
     lost: bool = False
     """A step was under way when its path vanished: what that did is asked before it begins again."""
+    late: bool = False
+    """It failed after it had been healthy on the target: what it seemed to prove, it did not."""
+    started: float = 0.0
+    """When the step in flight began."""
+    spent: dict[str, float] = field(default_factory=dict)
+    """The seconds that each done step took."""
     asking: bool = False
     """A question is in flight: known to the asking controller alone, never written."""
     reserved: bool = False
     """The slot is kept free for it while it is asked; never written."""
+
+    @property
+    def exposed(self) -> bool:
+        """Whether it is in flight beyond what is proven: it has its slot, or soaks, and neither its health nor its failure is known."""
+        if self.status is Status.SOAKING:
+            return self.back is None
+        begun = self.status is Status.RUNNING or self.status is Status.WAITING
+        return begun and self.back is None and (self.slot or self.reserved)
 
     @property
     def all_found(self) -> dict[str, Any]:
@@ -125,6 +141,8 @@ class RunState:
     rounds: list[str] = field(default_factory=list)
     tripped: dict[str, str] = field(default_factory=dict)
     at: float = 0.0
+    approved: dict[str, str] = field(default_factory=dict)
+    """Rungs after which a person has let the run go on: who, and why."""
     suspected: dict[str, str] = field(default_factory=dict)
     suspected_at: float = 0.0
 
@@ -135,6 +153,9 @@ class RunState:
 
 Place = tuple[str, float]
 """Where a host is to be looked for: idle, ready, waiting or nowhere; or ("timer", when), in seconds since the epoch."""
+
+WALKING = ""
+"""In place of a combo: hosts that walk back wait for nothing but their slots."""
 
 NOWHERE: Place = ("nowhere", 0.0)
 IDLE: Place = ("idle", 0.0)
@@ -165,18 +186,33 @@ class State:
         self.harmed_canaries: Counter[str] = Counter()
         self.harmed_others: Counter[str] = Counter()
         self.rounds_left: Counter[str] = Counter()
+        self.late: Counter[str] = Counter()
+        """Hosts of each combo that failed after they had been healthy on the target."""
+        self.exposed: Counter[str] = Counter()
+        """Hosts of each combo in flight beyond what is proven."""
+        self.learned = Learned()
         self.walking = 0
         """How many hosts are to walk back."""
-        self._ahead_of: Counter[Group] = Counter()
-        self._groups = {node.name: (node.combo, node.slots) for node in graph.nodes.values()}
-        places = {group: _places(graph, group) for group in self._groups.values()}
-        self._places = places
-        self._order = {name: index for index, name in enumerate(graph.nodes)}
-        self.ready = Queues(places)
-        self.waiting = Queues(places)
-        self.slots = Slots(graph.caps, places, self.ready)
+        self._ahead_of: Counter[Line] = Counter()
+        traits: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._groups: dict[str, Group] = {}
+        for node in graph.nodes.values():
+            values = tuple(node.factors.values())
+            self._groups[node.name] = (node.combo, node.slots, traits.setdefault(values, values))
+        domains = dict.fromkeys(group[1] for group in self._groups.values())
+        self._places = {domain: _places(graph, domain) for domain in domains}
+        longest_first = sorted(graph.nodes, key=lambda name: -graph.nodes[name].expect)
+        self._order = {name: index for index, name in enumerate(longest_first)}
+        self._loaded: set[str] = set()
+        self.ready = Queues()
+        self.waiting = Queues()
+        self.slots = Slots(graph.caps, domains, self.ready, self.waiting)
         for host in self.hosts.values():
-            self._index(host)
+            for step, seconds in host.spent.items():
+                self.learned.add(graph.nodes[host.name].combo, step, seconds)
+        for host in self.hosts.values():
+            self._index(host, weigh=False)
+        self.slots.weigh()
 
     @property
     def harmed(self) -> int:
@@ -190,6 +226,21 @@ class State:
     def wave_of(self, name: str) -> Wave:
         """The wave of a host in the graph."""
         return self.graph.waves[self.graph.nodes[name].wave]
+
+    def credit(self, combo: str) -> int:
+        """How many more hosts of the combo may be in flight beyond what is proven; less than 0 if a late failure took credit back."""
+        harm = self.graph.harm
+        if harm is None:
+            return len(self.hosts)
+        own = allowed(harm, self.verified[combo], self.late[combo]) - self.exposed[combo]
+        return min(own, self.credit_of_run())
+
+    def credit_of_run(self) -> int:
+        """The same for the whole fleet."""
+        harm = self.graph.harm
+        if harm is None:
+            return len(self.hosts)
+        return allowed(harm, self.verified.total(), self.late.total()) - self.exposed.total()
 
     @contextmanager
     def changing(self, name: str) -> Iterator[HostState]:
@@ -233,7 +284,7 @@ class State:
         return place
 
     def _rank(self, host: HostState) -> int:
-        """In the graph's order; a host for which something was already asked goes first, and one that walks back before all."""
+        """The longest expected first, then in the graph's order; a host for which something was already asked goes first, and one that walks back before all."""
         ahead = 2 if host.back is not None else 1 if host.answered else 0
         return self._order[host.name] - ahead * len(self._order)
 
@@ -249,9 +300,20 @@ class State:
         after = self.graph.gates_at.get(("after", host.passed or ""), ())
         return all(f"after {host.passed}/{gate.name}" in host.answered for gate in after)
 
-    def _index(self, host: HostState) -> None:
+    def _ready_group(self, host: HostState) -> Group:
+        group = self._groups[host.name]
+        return group if host.back is None else (WALKING, group[1], group[2])
+
+    def _index(self, host: HostState, *, weigh: bool = True) -> None:
         node = self.graph.nodes[host.name]
         self._count(host, 1)
+        is_left = not host.slot and host.status in {Status.WAITING, Status.RUNNING}
+        if is_left != (host.name in self._loaded):
+            (self._loaded.add if is_left else self._loaded.discard)(host.name)
+            seconds = max(1, int(node.expect))
+            self.slots.load(node.slots, seconds if is_left else -seconds)
+            if weigh:
+                self.slots.weigh(node.slots)
         if host.slot or host.reserved:
             self.slots.take(node.slots)
         kind, when = self._place(host)
@@ -260,7 +322,7 @@ class State:
         elif kind == "timer":
             insort(self.timers, (when, host.name))
         elif kind == "ready":
-            self.ready.add(self._groups[host.name], host.name, self._rank(host))
+            self.ready.add(self._ready_group(host), host.name, self._rank(host))
         elif kind == "waiting":
             self.waiting.add(self._groups[host.name], host.name, self._rank(host))
         for flag, names in ((host.open, self.open), (host.asking, self.asking), (host.stuck, self.stuck)):
@@ -278,7 +340,7 @@ class State:
         elif kind == "timer":
             del self.timers[bisect_left(self.timers, (when, host.name))]
         elif kind == "ready":
-            self.ready.remove(self._groups[host.name], host.name, self._rank(host))
+            self.ready.remove(self._ready_group(host), host.name, self._rank(host))
         elif kind == "waiting":
             self.waiting.remove(self._groups[host.name], host.name, self._rank(host))
         for names in (self.open, self.asking, self.stuck):
@@ -297,21 +359,24 @@ class State:
         if host.harmed:
             counter = self.harmed_canaries if self.graph.waves[node.wave].canary else self.harmed_others
             counter[node.combo] += by
+        if host.late:
+            self.late[node.combo] += by
+        if host.exposed:
+            self.exposed[node.combo] += by
         if host.round is not None and host.status not in OUT:
             self.rounds_left[node.wave] += by
         begun = host.status is Status.RUNNING or (host.status is Status.WAITING and host.asking)
         if begun and not (host.slot or host.reserved):
-            self._count_ahead(self._groups[host.name], by)
+            self._count_ahead(self._groups[host.name][:2], by)
 
-    def _count_ahead(self, group: Group, by: int) -> None:
+    def _count_ahead(self, line: Line, by: int) -> None:
         """A domain that is prepared as far as it can take hosts lets others prepare theirs."""
-        self._ahead_of[group] += by
-        if self._ahead_of[group] >= self._places[group]:
-            self.waiting.block(group)
+        self._ahead_of[line] += by
+        if self._ahead_of[line] >= self._places[line[1]]:
+            self.waiting.block(line)
         else:
-            self.waiting.unblock(group)
+            self.waiting.unblock(line)
 
 
-def _places(graph: Graph, group: Group) -> int:
-    domains = [graph.caps[slot] for slot in group[1] if slot != FLEET]
-    return min(domains) if domains else graph.caps[FLEET]
+def _places(graph: Graph, domain: Domain) -> int:
+    return min((graph.caps[slot] for slot in domain[1:]), default=graph.caps[FLEET])

@@ -9,6 +9,7 @@ from rollout.model.plan import COMMIT, REMEDY, ROLLBACK, UNDO, GateRule, Step
 from rollout.model.seams import Ending
 from rollout.model.state import HostState, State, Status
 from rollout.scheduler.questions import FRESH, ask
+from rollout.scheduler.room import yielded
 
 _OWN_MOMENTS = (f"before {UNDO}", f"before {COMMIT}", f"after {ROLLBACK}")
 
@@ -63,12 +64,11 @@ def _undo(graph: Graph, state: State, host: HostState, side: Step, now: float) -
     combo, node = state.combo_of(host.name), graph.nodes[host.name]
     takes = combo.holds_slot(side.name) and not host.slot
     if not host.slot and state.run.paused:
-        return Record(Event(Kind.YIELDED, "nothing may begin now", host.name)) if host.reserved else None
+        return yielded(host, "nothing may begin now")
     if takes and not host.reserved and state.slots.full(node.slots):
         return None
     if host.reserved and state.slots.over(node.slots):
-        because = "a host that regressed has taken its slot back, and none is left"
-        return Record(Event(Kind.YIELDED, because, host.name))
+        return yielded(host, "a host that regressed has taken its slot back, and none is left")
     asked = ask(host, f"before {side.name}", _gates(graph, combo, side), reserves=takes, stale=now - FRESH)
     if asked is not None:
         return asked

@@ -3,7 +3,7 @@
 1. A breaker trips when more hosts failed than are tolerated, and resets when a person has answered for them.
 2. A wave passes when all its hosts are settled and its gates are answered; the next opens when its needs are met.
 3. A host that has begun goes on: a failure is retried or held, a gate asked, the next step started.
-4. A slot that is free goes to a host that is ready for it, the domain with the least slack first.
+4. A slot that is free, and for which there is credit, goes to a host that is ready for it, the domain with the least slack first.
 5. A host that waits begins the steps that need no slot, as far ahead as its domain can take hosts.
 6. Otherwise wait for what is in flight, or stop and say why.
 
@@ -16,23 +16,26 @@ from itertools import islice
 from rollout.model.decision import Ask, Decision, Record, Start, Wait
 from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph
-from rollout.model.state import State
+from rollout.model.state import WALKING, State
 from rollout.scheduler.ending import ending
 from rollout.scheduler.hosts import go_on
 from rollout.scheduler.stops import stopped
 from rollout.scheduler.waves import waves
 
 
-def decide(graph: Graph, state: State, now: float) -> list[Decision]:
-    """The decisions that are due at `now` (seconds since the epoch); the last is Wait or Stop when nothing else is due."""
+def decide(graph: Graph, state: State, now: float, until: float | None = None) -> list[Decision]:
+    """The decisions that are due at `now` (seconds since the epoch); the last is Wait or Stop when nothing else is due.
+
+    `until`: when this controller has to end; it begins no host that would take longer.
+    """
     records = breakers(graph, state) or waves(graph, state)
     if records:
         return list(records)
     room = graph.controller - len(state.open)
     return (
-        _go_on(graph, state, now, room)
-        or _take_slot(graph, state, now, room)
-        or _begin(graph, state, now, room)
+        _go_on(graph, state, now, until, room)
+        or _take_slot(graph, state, now, until, room)
+        or _begin(graph, state, now, until, room)
         or [_rest(graph, state, now)]
     )
 
@@ -80,7 +83,7 @@ def _due(state: State, now: float) -> list[str]:
     return [*state.idle, *(name for _, name in ripe)]
 
 
-def _go_on(graph: Graph, state: State, now: float, room: int) -> list[Decision]:
+def _go_on(graph: Graph, state: State, now: float, until: float | None, room: int) -> list[Decision]:
     """At most one of them takes a slot: the next is judged when that one is counted.
 
     What is only to be written down comes alone: it may be the failure for which nothing more may begin.
@@ -89,7 +92,7 @@ def _go_on(graph: Graph, state: State, now: float, room: int) -> list[Decision]:
     decisions: list[Decision] = []
     takers = 0
     for name in _due(state, now):
-        decision = go_on(graph, state, name, now)
+        decision = go_on(graph, state, name, now, until)
         if decision is None:
             continue
         if isinstance(decision, Record):
@@ -113,26 +116,26 @@ def _takes(decision: Decision) -> bool:
     )
 
 
-def _take_slot(graph: Graph, state: State, now: float, room: int) -> list[Decision]:
+def _take_slot(graph: Graph, state: State, now: float, until: float | None, room: int) -> list[Decision]:
+    """Who walks back needs no credit."""
     if state.slots.fleet_full:
         return []
-    for group in state.ready.open_groups():
-        name = state.ready.first(group)
-        if stopped(state, group[0]) and state.hosts[name].back is None:
-            continue
-        decision = go_on(graph, state, name, now)
+    combos = [WALKING]
+    if state.credit_of_run() > 0:
+        combos += [combo for combo in state.ready.combos() if combo != WALKING and state.credit(combo) > 0]
+    for name in state.ready.candidates(combos):
+        decision = go_on(graph, state, name, now, until)
         if isinstance(decision, Ask) or (isinstance(decision, Start) and room > 0):
             return [decision]
     return []
 
 
-def _begin(graph: Graph, state: State, now: float, room: int) -> list[Decision]:
-    for group in state.waiting.open_groups():
-        if room <= 0:
-            break
-        if stopped(state, group[0]):
-            continue
-        decision = go_on(graph, state, state.waiting.first(group), now)
+def _begin(graph: Graph, state: State, now: float, until: float | None, room: int) -> list[Decision]:
+    if room <= 0:
+        return []
+    combos = [combo for combo in state.waiting.combos() if not stopped(state, combo)]
+    for name in state.waiting.candidates(combos):
+        decision = go_on(graph, state, name, now, until)
         if decision is not None:
             return [decision]
     return []

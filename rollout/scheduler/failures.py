@@ -8,7 +8,7 @@ from rollout.model.seams import Answer, Ending
 from rollout.model.state import HostState, State
 from rollout.scheduler.back import is_uncertain, refused
 from rollout.scheduler.known import Known, known
-from rollout.scheduler.stops import stopped
+from rollout.scheduler.stops import host_stopped
 
 LONGEST_PAUSE = 3600.0
 """Seconds beyond which the pause between two tries does not grow, unless the plan's first one is longer."""
@@ -27,7 +27,7 @@ def after_failure(graph: Graph, state: State, host: HostState, now: float) -> De
         return hold(host, f"what {name} did cannot be known: {host.because}", uncertain=True)
     answer = known(graph, host, step)
     if answer is not None and (answer.then == "hold" or host.ending not in FINAL):
-        if answer.then == "remedy" and not host.slot and stopped(state, graph.nodes[host.name].combo):
+        if answer.then == "remedy" and not host.slot and host_stopped(state, host.name):
             return None
         return _after_known(host, answer, now)
     if step is None or step.once or host.ending in FINAL or host.tries > step.retries:

@@ -10,11 +10,12 @@ from rollout.model.state import HostState, State, Status
 from rollout.scheduler.back import walk_back, walks_back
 from rollout.scheduler.failures import after_failure, hold
 from rollout.scheduler.questions import FRESH, ask
-from rollout.scheduler.stops import stopped
+from rollout.scheduler.room import in_its_way, yielded
+from rollout.scheduler.stops import host_stopped
 
 
-def go_on(graph: Graph, state: State, name: str, now: float) -> Decision | None:
-    """The host's next decision; None if it has to wait for something that is not its own."""
+def go_on(graph: Graph, state: State, name: str, now: float, until: float | None = None) -> Decision | None:
+    """The host's next decision; None if it has to wait for something that is not its own. `until`: as of `decide`."""
     host = state.hosts[name]
     if walks_back(state, host):
         return walk_back(graph, state, host, now)
@@ -22,10 +23,12 @@ def go_on(graph: Graph, state: State, name: str, now: float) -> Decision | None:
         return after_failure(graph, state, host, now)
     if host.round is not None:
         return _ask_round(graph, host)
-    return _forwards(graph, state, host, now)
+    return _forwards(graph, state, host, now, until)
 
 
-def _forwards(graph: Graph, state: State, host: HostState, now: float) -> Decision | None:
+def _forwards(
+    graph: Graph, state: State, host: HostState, now: float, until: float | None
+) -> Decision | None:
     if host.status is Status.SOAKING:
         return _after_soak(graph, state, host)
     name = host.name
@@ -36,33 +39,27 @@ def _forwards(graph: Graph, state: State, host: HostState, now: float) -> Decisi
     step = combo.following(host.passed)
     if step is None:
         return _healthy(graph, state, host, now)
-    return _next_step(graph, state, host, combo, step, now)
+    return _next_step(graph, state, host, step, now, until)
 
 
-def _next_step(  # noqa: PLR0911  one return for each rule, in their order
-    graph: Graph, state: State, host: HostState, combo: Combo, step: Step, now: float
+def _next_step(
+    graph: Graph, state: State, host: HostState, step: Step, now: float, until: float | None
 ) -> Decision | None:
-    node = graph.nodes[host.name]
+    node, combo = graph.nodes[host.name], state.combo_of(host.name)
     takes = combo.holds_slot(step.name) and not host.slot
-    if not host.slot and stopped(state, node.combo):
-        return Record(Event(Kind.YIELDED, "nothing may begin now", host.name)) if host.reserved else None
     dangerous = step.endangers_guests or step.changes_host
+    if not host.slot and (because := host_stopped(state, host.name)):
+        return yielded(host, because)
     if state.run.aborted and dangerous and not endangered(combo, host):
         because = (
             f"the run was aborted before {step.name}, and what was done to it names no undo: it stays closed"
         )
         return hold(host, because)
-    if takes and not host.reserved and state.slots.full(node.slots):
-        return None
-    if host.reserved and state.slots.over(node.slots):
-        because = "a host that regressed has taken its slot back, and none is left"
-        return Record(Event(Kind.YIELDED, because, host.name))
-    if takes:
-        asked = ask(host, REMEMBER, graph.remembering, reserves=True, stale=now - FRESH)
-        if asked is not None:
-            return asked
+    if not host.slot and (because := in_its_way(graph, state, host, takes=takes, now=now, until=until)):
+        return yielded(host, because)
+    asked = ask(host, REMEMBER, graph.remembering, reserves=True, stale=now - FRESH) if takes else None
     gates = _gates_before(graph, combo, step)
-    asked = ask(host, f"before {step.name}", gates, reserves=takes, stale=now - FRESH)
+    asked = asked or ask(host, f"before {step.name}", gates, reserves=takes, stale=now - FRESH)
     if asked is not None:
         return asked
     return Start(
@@ -125,7 +122,7 @@ def _after_soak(graph: Graph, state: State, host: HostState) -> Decision | None:
     step = _to_commit(state, host)
     if step is None:
         return Record(Event(Kind.VERIFIED, because, host.name))
-    if stopped(state, graph.nodes[host.name].combo):
+    if host_stopped(state, host.name):
         return None
     return Start(host.name, step.name, host.attempt + 1, (), f"{because}: {step.of} is made final")
 

@@ -7,3 +7,14 @@ def stopped(state: State, combo: str) -> str | None:
     """Why no host of the combo may begin now; None if it may. What has begun goes on to a safe point."""
     run = state.run
     return run.aborted or run.paused or run.tripped.get("") or run.tripped.get(combo)
+
+
+def host_stopped(state: State, name: str) -> str | None:
+    """The same of one host, whose own factors may be under suspicion."""
+    return state.run.aborted or state.run.paused or broken(state, name)
+
+
+def broken(state: State, name: str) -> str | None:
+    """The breaker that keeps the host from beginning."""
+    tripped = state.run.tripped
+    return (tripped.get("") or tripped.get(state.graph.nodes[name].combo)) if tripped else None

@@ -5,7 +5,9 @@ from rollout.model.event import Event, Kind
 from rollout.model.fold import round_key
 from rollout.model.graph import Graph, Need, Wave
 from rollout.model.state import State, Status
-from rollout.scheduler.stops import stopped
+from rollout.scheduler.stops import broken, stopped
+
+SHOWN = 3
 
 
 def waves(graph: Graph, state: State) -> list[Record]:
@@ -63,11 +65,23 @@ def unmet(graph: Graph, state: State, wave: Wave) -> list[str]:
 
 
 def _missing(graph: Graph, state: State, need: Need) -> str:
+    if need.rung is not None:
+        return _unclimbed(graph, state, need.rung)
+    if need.approved is not None:
+        return (
+            ""
+            if need.approved in state.run.approved
+            else f"what comes after {need.approved} waits for an approval"
+        )
     if need.wave is not None:
         if need.wave not in state.run.passed:
             return f"wave {need.wave} has not passed"
         proven = not graph.waves[need.wave].canary or state.statuses[need.wave][Status.VERIFIED]
         return "" if proven else f"no canary of {need.wave} is verified any more"
+    return _share_missing(graph, state, need)
+
+
+def _share_missing(graph: Graph, state: State, need: Need) -> str:
     combo = graph.combos[need.combo or ""]
     wanted = combo.hosts + combo.current - state.left[combo.name]
     verified = state.verified[combo.name] + combo.current
@@ -78,7 +92,35 @@ def _missing(graph: Graph, state: State, need: Need) -> str:
     return f"{need.share:.0%} of {combo.name} is to be verified first, {verified} of {wanted} hosts are"
 
 
+def _unclimbed(graph: Graph, state: State, rung: str) -> str:
+    """A rung is climbed when nothing more can come of its waves, and one of its hosts at least is proof."""
+    waves_of_it = graph.rungs[rung]
+    unsettled = [wave.id for wave in waves_of_it if not _settled(state, wave)]
+    if unsettled:
+        more = f" and {len(unsettled) - SHOWN} more" if len(unsettled) > SHOWN else ""
+        return f"rung {rung} is not settled: {', '.join(unsettled[:SHOWN])}{more}"
+    proven = any(state.statuses[wave.id][Status.VERIFIED] for wave in waves_of_it)
+    return "" if proven else f"no host of rung {rung} is verified, so nothing is proven"
+
+
+def _settled(state: State, wave: Wave) -> bool:
+    """Passed; or no host of it is on its way, and those that have not begun are kept from it by a breaker."""
+    if wave.id in state.run.passed:
+        return True
+    counts = state.statuses[wave.id]
+    if counts[Status.RUNNING] or counts[Status.SOAKING] or state.rounds_left[wave.id]:
+        return False
+    if not counts[Status.WAITING]:
+        return not (wave.canary and counts[Status.VERIFIED]) or wave.combo in state.run.tripped
+    waiting = (name for name in wave.hosts if state.hosts[name].status is Status.WAITING)
+    return bool(state.run.tripped) and all(broken(state, name) for name in waiting)
+
+
 def _met(need: Need) -> str:
+    if need.rung is not None:
+        return f"rung {need.rung} is settled"
+    if need.approved is not None:
+        return f"what comes after {need.approved} is approved"
     return (
         f"{need.wave} has passed"
         if need.wave is not None

@@ -1,96 +1,136 @@
 """Who is next: kept incrementally, and always what counting everything anew would give."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.model.queues import Group, Queues
+from rollout.model.queues import Domain, Group, Line, Queues
 from rollout.model.slots import FLEET, Slots
 
-A: Group = ("a", (FLEET, "rack=1"))
-B: Group = ("a", (FLEET, "rack=2"))
-C: Group = ("b", (FLEET, "rack=1"))
-PLACES = {A: 1, B: 2, C: 1}
+ONE, TWO = (FLEET, "rack=1"), (FLEET, "rack=2")
+A: Group = ("a", ONE, ("x",))
+B: Group = ("a", TWO, ("x",))
+C: Group = ("b", ONE, ("y",))
+D: Group = ("a", ONE, ("z",))
+GROUPS = (A, B, C, D)
+COMBOS = ("a", "b")
 CAPS = {FLEET: 3, "rack=1": 1, "rack=2": 2}
 
 
-def test_most_hosts_per_place_first_then_by_name() -> None:
-    queues = Queues(PLACES)
-    for number in range(2):
-        queues.add(A, f"a{number}", number)
-    for number in range(5):
-        queues.add(B, f"b{number}", number)
-    queues.add(C, "c", 0)
-    assert list(queues.open_groups()) == [B, A, C]
-    queues.add(C, "c2", 1)
-    assert list(queues.open_groups()) == [B, A, C]
-    queues.remove(B, "b0", 0)
-    queues.remove(B, "b1", 1)
-    assert list(queues.open_groups()) == [A, C, B]
+def a_queue(*hosts: tuple[Group, str, int]) -> Queues:
+    queues = Queues()
+    for group, host, rank in hosts:
+        queues.add(group, host, rank)
+    return queues
+
+
+def test_the_domain_with_the_most_work_per_place_comes_first_then_by_name() -> None:
+    queues = a_queue((A, "a", 0), (B, "b", 1), (C, "c", 2))
+    slots = Slots(CAPS, (ONE, TWO), queues)
+    assert list(queues.candidates(COMBOS)) == ["a", "c", "b"]
+    slots.load(TWO, 300)
+    slots.load(ONE, 100)
+    slots.weigh()
+    assert list(queues.candidates(COMBOS)) == ["b", "a", "c"]
+    slots.load(ONE, 100)
+    slots.weigh(ONE)
+    assert list(queues.candidates(COMBOS)) == ["a", "c", "b"]
+
+
+def test_only_the_combos_that_are_asked_for_have_candidates() -> None:
+    queues = a_queue((A, "a", 0), (B, "b", 1), (C, "c", 2))
+    assert list(queues.candidates(["b", "unknown"])) == ["c"]
+    assert sorted(queues.combos()) == ["a", "b"]
 
 
 def test_the_lowest_rank_is_next_whenever_it_came() -> None:
-    queues = Queues(PLACES)
-    queues.add(A, "late", 7)
-    queues.add(A, "early", 2)
-    assert queues.first(A) == "early"
+    queues = a_queue((A, "late", 7), (A, "early", 2))
+    assert list(queues.candidates(COMBOS)) == ["early"]
     queues.remove(A, "early", 2)
-    assert queues.first(A) == "late"
+    assert list(queues.candidates(COMBOS)) == ["late"]
     assert sorted(queues.hosts()) == ["late"]
 
 
-def test_a_blocked_group_keeps_its_hosts() -> None:
-    queues = Queues(PLACES)
-    queues.block(A)
+def test_hosts_that_differ_in_a_factor_do_not_stand_behind_each_other() -> None:
+    queues = a_queue((A, "suspect", 0), (D, "other", 1), (A, "suspect too", 2))
+    assert list(queues.candidates(COMBOS)) == ["suspect", "other"]
+
+
+def test_a_blocked_line_keeps_its_hosts() -> None:
+    queues = Queues()
+    queues.block(A[:2])
+    queues.block(A[:2])
     queues.add(A, "a", 0)
-    assert list(queues.open_groups()) == []
+    assert list(queues.candidates(COMBOS)) == []
     assert len(queues) == 1
-    queues.unblock(A)
-    queues.unblock(A)
-    assert list(queues.open_groups()) == [A]
-
-
-def test_a_full_domain_blocks_every_group_that_shares_it() -> None:
-    queues = Queues(PLACES)
-    slots = Slots(CAPS, PLACES, queues)
-    for group in PLACES:
-        queues.add(group, f"host-{group}", 0)
-    slots.take(A[1])
-    assert list(queues.open_groups()) == [B]
-    assert slots.full(C[1]) == ["rack=1"]
-    slots.release(A[1])
-    assert list(queues.open_groups()) == [A, C, B]
+    queues.unblock(A[:2])
+    queues.unblock(A[:2])
+    assert list(queues.candidates(COMBOS)) == ["a"]
 
 
 def test_what_is_taken_back_over_the_limit_blocks_until_it_is_below_again() -> None:
-    queues = Queues(PLACES)
-    slots = Slots(CAPS, PLACES, queues)
-    queues.add(C, "c", 0)
-    slots.take(A[1])
-    slots.take(C[1])
-    slots.release(A[1])
-    assert list(queues.open_groups()) == []
-    slots.release(C[1])
-    assert list(queues.open_groups()) == [C]
+    queues = a_queue((C, "c", 0))
+    slots = Slots(CAPS, (ONE, TWO), queues)
+    slots.take(ONE)
+    slots.take(ONE)
+    slots.release(ONE)
+    assert list(queues.candidates(COMBOS)) == []
+    slots.release(ONE)
+    assert list(queues.candidates(COMBOS)) == ["c"]
 
 
-moves = st.lists(st.tuples(st.sampled_from([A, B, C]), st.booleans()), max_size=60)
+moves = st.lists(
+    st.one_of(
+        st.tuples(st.just("take"), st.sampled_from([ONE, TWO])),
+        st.tuples(st.just("give"), st.sampled_from([ONE, TWO])),
+        st.tuples(st.sampled_from(["block", "unblock", "add", "remove"]), st.sampled_from(GROUPS)),
+        st.tuples(st.just("load"), st.sampled_from([ONE, TWO])),
+    ),
+    max_size=60,
+)
 
 
 @given(moves)
-def test_groups_are_open_exactly_while_none_of_their_domains_is_full(moves: list[tuple[Group, bool]]) -> None:
-    queues = Queues(PLACES)
-    slots = Slots(CAPS, PLACES, queues)
-    for group in PLACES:
-        queues.add(group, f"host-{group}", 0)
-    held: list[Group] = []
-    for group, takes in moves:
-        if takes:
-            slots.take(group[1])
-            held.append(group)
-        elif group in held:
-            slots.release(group[1])
-            held.remove(group)
-        domains = [slot for kept in held for slot in kept[1]]
-        free = {each for each in PLACES if all(domains.count(slot) < CAPS[slot] for slot in each[1][1:])}
-        assert set(queues.open_groups()) == free
+def test_whatever_happens_the_candidates_are_what_counting_anew_gives(moves: list[tuple[str, Any]]) -> None:
+    queues = Queues()
+    slots = Slots(CAPS, (ONE, TWO), queues)
+    held: list[Domain] = []
+    blocked: set[Line] = set()
+    lines: dict[Group, list[int]] = {group: [] for group in GROUPS}
+    work: dict[Domain, int] = {ONE: 0, TWO: 0}
+    for number, (move, what) in enumerate(moves):
+        if move == "take":
+            slots.take(what)
+            held.append(what)
+        elif move == "give" and what in held:
+            slots.release(what)
+            held.remove(what)
+        elif move == "load":
+            slots.load(what, number)
+            slots.weigh(what)
+            work[what] += number
+        elif move == "block":
+            queues.block(what[:2])
+            blocked.add(what[:2])
+        elif move == "unblock":
+            queues.unblock(what[:2])
+            blocked.discard(what[:2])
+        elif move == "add":
+            queues.add(what, f"h{number}", number)
+            lines[what].append(number)
+        elif move == "remove" and lines[what]:
+            rank = lines[what].pop(0)
+            queues.remove(what, f"h{rank}", rank)
+        free = [
+            (group, line[0])
+            for group, line in lines.items()
+            if line and group[:2] not in blocked and held.count(group[1]) < CAPS[group[1][1]]
+        ]
+        first = {group[:2]: min(rank for other, rank in free if other[:2] == group[:2]) for group, _ in free}
+        turns = sorted(
+            (-work[domain] / CAPS[domain[1]], domain, first[combo, domain], combo, rank)
+            for (combo, domain, _), rank in free
+        )
+        assert list(queues.candidates(COMBOS)) == [f"h{turn[-1]}" for turn in turns]
         assert slots.fleet_full == (len(held) >= CAPS[FLEET])

@@ -1,11 +1,14 @@
 """How a host walks its chain, when it takes its slot, and whose turn it is."""
 
+from dataclasses import replace
+
 import pytest
 
 from rollout.model.event import Kind
 from rollout.model.plan import After, Amount, Failures, Limits, Soak, Step
 from rollout.model.seams import Ending
 from rollout.model.state import Status
+from tests.fleet import CHAIN as STEPS
 from tests.fleet import a_combo, a_graph, a_plan
 from tests.scheduler.given import CHAIN, Given
 
@@ -136,11 +139,17 @@ def test_a_full_domain_does_not_hold_up_the_others() -> None:
 
 
 def test_the_domain_with_the_least_slack_goes_first() -> None:
-    plan = a_plan(
-        a_combo("a"), a_combo("b"), waves=[ALL], limits=Limits(at_once=Amount(1), per={"rack": Amount(1)})
-    )
-    fleet = a_graph({"a": 1, "b": 5}, plan, racks=1)
-    given = Given(fleet).opened("a/1", "b/1")
+    plan = a_plan(waves=[ALL], limits=Limits(at_once=Amount(1), per={"rack": Amount(1)}))
+    given = Given(a_graph({"a": 6}, plan, racks=2)).opened("a/1")
+    assert given.decides() == ["start a2 precheck #1"]
+    given.tell(Kind.RETIRED, "a4").tell(Kind.RETIRED, "a6")
+    assert given.decides() == ["start a1 precheck #1"]
+
+
+def test_in_a_domain_the_longest_expected_host_goes_first() -> None:
+    longer = (*STEPS[:3], replace(STEPS[3], expect=1000))
+    plan = a_plan(a_combo("a"), a_combo("b", steps=longer), waves=[ALL], limits=Limits(Amount(1)))
+    given = Given(a_graph({"a": 1, "b": 1}, plan)).opened("a/1", "b/1")
     assert given.decides() == ["start b1 precheck #1"]
 
 
