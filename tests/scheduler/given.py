@@ -113,12 +113,12 @@ class Given:
     def host(self, name: str) -> HostState:
         return self.state.hosts[name]
 
-    def decide(self, after: float = 0.0) -> list[Decision]:
-        return decide(self.graph, self.state, self.now + after)
+    def decide(self, after: float = 0.0, until: float | None = None) -> list[Decision]:
+        return decide(self.graph, self.state, self.now + after, until)
 
-    def decides(self, after: float = 0.0) -> list[str]:
+    def decides(self, after: float = 0.0, until: float | None = None) -> list[str]:
         """What is decided, in short words."""
-        return [short(decision) for decision in self.decide(after)]
+        return [short(decision) for decision in self.decide(after, until)]
 
     def why(self, after: float = 0.0) -> str:
         """The words of the only decision."""

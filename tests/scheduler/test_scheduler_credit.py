@@ -1,0 +1,167 @@
+"""The ramp begins no more than is proven; a rung is climbed when nothing more can come of it; time has to suffice."""
+
+from dataclasses import replace
+
+from rollout.model.event import Kind
+from rollout.model.graph import Graph, Need
+from rollout.model.plan import Amount, Failures, Limits, Soak
+from rollout.model.state import Status
+from tests.fleet import a_combo, a_graph, a_plan
+from tests.scheduler.given import Given
+
+ALL = Amount(100, percent=True)
+WIDE = Limits(at_once=Amount(50))
+
+
+def a_ramp(counts: dict[str, int], *, harm: float = 3.0, soak: float = 0.0) -> Graph:
+    """Everything may begin at once, as far as limits and waves go."""
+    combos = [a_combo(name) for name in counts]
+    plan = a_plan(*combos, waves=[ALL], limits=WIDE, failures=Failures(50, 50), soak=Soak(soak, soak))
+    return replace(a_graph(counts, plan), harm=harm)
+
+
+def prepared(graph: Graph, *hosts: str) -> Given:
+    """The hosts have done what needs no slot."""
+    given = Given(graph).opened(*graph.waves)
+    for host in hosts:
+        given.did(host, "precheck")
+    return given
+
+
+def starts(given: Given, step: str = "upgrade") -> list[str]:
+    """The hosts that take their slot now, one after the other, as the engine would let them."""
+    begun = []
+    for _ in range(60):
+        found = [words for words in given.decides() if words.startswith("start") and f" {step} " in words]
+        if not found:
+            return begun
+        host = found[0].split()[1]
+        given.began(host, step)
+        begun.append(host)
+    raise AssertionError("they never end")
+
+
+def test_nothing_is_proven_so_one_host_is_in_flight() -> None:
+    given = prepared(a_ramp({"a": 4}), "a1", "a2", "a3")
+    assert starts(given) == ["a1"]
+
+
+def test_as_many_are_in_flight_as_are_verified() -> None:
+    given = prepared(a_ramp({"a": 9}), *(f"a{number}" for number in range(4, 10)))
+    given.verified("a1", "a2", "a3")
+    assert starts(given) == ["a4", "a5", "a6"]
+
+
+def test_a_combo_that_has_proven_nothing_has_one_host_in_flight_whatever_the_others_proved() -> None:
+    given = prepared(a_ramp({"a": 5, "b": 3}), "b1", "b2", "b3")
+    given.verified("a1", "a2", "a3", "a4")
+    assert starts(given) == ["b1"]
+
+
+def test_the_whole_run_has_its_credit_too() -> None:
+    graph = a_ramp({"a": 3, "b": 3, "c": 3})
+    assert starts(prepared(graph, "a1", "b1", "c1")) == ["a1"]
+    given = prepared(graph, "b1", "b2", "c1").verified("a1", "a2")
+    assert starts(given) == ["b1", "c1"]
+
+
+def test_a_soaking_host_has_proven_nothing_yet() -> None:
+    given = prepared(a_ramp({"a": 5}, soak=600), "a3", "a4")
+    given.verified("a1").did("a2", "precheck", "upgrade", "reboot", "verify")
+    given.tell(Kind.SOAKING, "a2", until=given.now + 600)
+    assert starts(given) == []
+    given.tell(Kind.VERIFIED, "a2")
+    assert starts(given) == ["a3", "a4"]
+
+
+def test_a_held_host_is_not_in_flight_any_more_but_keeps_its_slot() -> None:
+    given = prepared(a_ramp({"a": 5}), "a3", "a4").held("a1")
+    assert given.state.slots.taken["fleet"] == 1
+    assert starts(given) == ["a3"]
+
+
+def test_a_late_failure_takes_credit_back() -> None:
+    given = prepared(a_ramp({"a": 20}, soak=600), *(f"a{number}" for number in range(7, 20)))
+    given.verified("a1", "a2", "a3", "a4", "a5").did("a6", "precheck", "upgrade", "reboot", "verify")
+    given.tell(Kind.SOAKING, "a6", until=given.now + 600).tell(Kind.HELD, "a6", because="regressed")
+    assert given.host("a6").late
+    assert len(starts(given)) == 3  # 3 x 5 / 4.7
+    given.tell(Kind.RETRIED, "a6")
+    assert not given.host("a6").late
+
+
+def test_no_harm_is_named_so_no_credit_is_asked_for() -> None:
+    given = prepared(replace(a_ramp({"a": 3}), harm=None), "a1", "a2", "a3")
+    assert len(starts(given)) == 3
+
+
+def a_climb(*, tolerated: int = 0) -> Graph:
+    """Two canaries on one rung, and above it a ramp for each combo."""
+    plan = a_plan(a_combo("a"), a_combo("b"), limits=WIDE, failures=Failures(tolerated, 0))
+    graph = a_graph({"a": 2, "b": 2}, plan)
+    waves = {
+        name: replace(
+            wave,
+            rung="combos" if wave.canary else "ramp",
+            needs=wave.needs if wave.canary else (*wave.needs, Need(rung="combos")),
+        )
+        for name, wave in graph.waves.items()
+    }
+    return replace(graph, waves=waves)
+
+
+def test_a_rung_is_settled_when_its_waves_have_passed() -> None:
+    given = Given(a_climb()).opened("a/1", "b/1").verified("a1").passed("a/1")
+    assert "open a/2" not in " ".join(given.decides())
+    given.verified("b1").carry_on()
+    assert {"a/2", "b/2"} <= set(given.state.run.opened)
+
+
+def test_a_combo_whose_breaker_tripped_holds_up_no_other() -> None:
+    given = Given(a_climb()).opened("a/1", "b/1").verified("a1").held("b1").carry_on()
+    assert "a/2" in given.state.run.opened
+    assert "b/2" not in given.state.run.opened
+
+
+def test_a_canary_that_failed_within_what_is_tolerated_holds_up_no_other_combo() -> None:
+    given = Given(a_climb(tolerated=1)).opened("a/1", "b/1").verified("a1").held("b1").carry_on()
+    assert "a/2" in given.state.run.opened
+    assert "b/2" not in given.state.run.opened
+
+
+def test_a_rung_without_a_verified_host_proves_nothing() -> None:
+    given = Given(a_climb()).opened("a/1", "b/1").held("a1").held("b1").carry_on()
+    assert not {"a/2", "b/2"} & set(given.state.run.opened)
+
+
+def test_what_a_person_is_to_approve_waits_for_it() -> None:
+    graph = a_climb()
+    waves = {
+        name: wave if wave.canary else replace(wave, needs=(*wave.needs, Need(approved="combos")))
+        for name, wave in graph.waves.items()
+    }
+    given = Given(replace(graph, waves=waves)).opened("a/1", "b/1").verified("a1", "b1").carry_on()
+    assert not {"a/2", "b/2"} & set(given.state.run.opened)
+    given.state.run.approved["combos"] = "seen"
+    given.carry_on()
+    assert {"a/2", "b/2"} <= set(given.state.run.opened)
+
+
+def test_a_host_that_would_outlast_its_controller_does_not_begin() -> None:
+    given = Given(a_graph({"a": 2}, a_plan(waves=[ALL]))).opened("a/1")
+    chain = sum(step.expect for step in given.graph.combos["a"].chain)
+    assert given.decides(until=given.now + chain - 1) != ["start a1 precheck #1"]
+    assert given.decides(until=given.now + chain) == ["start a1 precheck #1"]
+
+
+def test_how_long_a_host_takes_is_learned_from_those_of_its_combo() -> None:
+    graph = a_graph({"a": 12}, a_plan(waves=[ALL], limits=WIDE))
+    given = Given(graph).opened("a/1")
+    for number in range(1, 11):
+        for step in ("precheck", "upgrade", "reboot", "verify"):
+            given.began(f"a{number}", step)
+            given.tell(Kind.DONE, f"a{number}", step, at=given.now + (1000 if number > 8 else 10))
+        given.tell(Kind.VERIFIED, f"a{number}")
+    assert given.host("a11").status is Status.WAITING
+    assert given.decides(until=given.now + 3_999) != ["start a11 precheck #1"]
+    assert given.decides(until=given.now + 4_000) == ["start a11 precheck #1"]
