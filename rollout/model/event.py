@@ -66,7 +66,7 @@ class Kind(StrEnum):
     """[until]"""
     VERIFIED = "host-verified"
     HELD = "host-held"
-    """[uncertain: whether what its step did is unknown"""
+    """[uncertain: whether what its step did is unknown]"""
     GONE = "host-gone"
     FOUND = "host-found"
     """How a drain found the host before it closed it [found]: it is given back so."""

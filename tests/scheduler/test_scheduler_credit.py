@@ -30,7 +30,7 @@ def prepared(graph: Graph, *hosts: str) -> Given:
 
 def starts(given: Given, step: str = "upgrade") -> list[str]:
     """The hosts that take their slot now, one after the other, as the engine would let them."""
-    begun = []
+    begun: list[str] = []
     for _ in range(60):
         found = [words for words in given.decides() if words.startswith("start") and f" {step} " in words]
         if not found:
