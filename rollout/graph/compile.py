@@ -2,17 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 
 from rollout.errors import PlanInvalid
+from rollout.graph.climb import climb
+from rollout.graph.cut import Cut
 from rollout.graph.match import Matched, match
 from rollout.graph.order import ordered
-from rollout.model.fleet import Fleet, Host
-from rollout.model.graph import Combo, Graph, Need, Node, Untouched, Wave
-from rollout.model.plan import Amount, ComboRule, Plan
+from rollout.graph.sizes import by_combo, by_fleet
+from rollout.model.fleet import Fleet
+from rollout.model.graph import Combo, Graph, Node, Untouched, Wave
+from rollout.model.plan import ComboRule, Plan, Together
 from rollout.model.slots import FLEET
-
-_SIZES = (Amount(1), Amount(100, percent=True))
 
 
 def compile_graph(plan: Plan, fleet: Fleet, parts: Mapping[str, str]) -> Graph:
@@ -25,100 +27,94 @@ def compile_graph(plan: Plan, fleet: Fleet, parts: Mapping[str, str]) -> Graph:
     problems = [*matched.problems, *cycles]
     if problems:
         raise PlanInvalid(problems)
-    cuts = {rule.name: _cut(plan, matched.hosts[rule.name]) for rule in rules}
-    combos = {
-        rule.name: _combo(rule, cuts[rule.name], matched.current[rule.name])
-        for rule in rules
-        if cuts[rule.name] or matched.current[rule.name]
-    }
-    waves: dict[str, Wave] = {}
-    unreached: list[Untouched] = []
-    for rule in rules:
-        cut = cuts[rule.name]
-        waves.update(_waves(plan, rule, cut, combos, waves))
-        reached = len(cut[-1]) if cut else 0
-        because = f"no wave of {rule.name} reaches it"
-        unreached += [
-            Untouched(host.name, "excluded", because, rule.name)
-            for host in matched.hosts[rule.name][reached:]
-        ]
-    nodes = _nodes(plan, fleet, waves)
+    cut = _cut(plan, fleet, matched, rules, _digest({**parts, "hosts": _hosts_digest(fleet, in_order=False)}))
+    nodes = _nodes(plan, fleet, cut.waves)
+    combos = {rule.name: _combo(rule, nodes, matched) for rule in rules if rule.name in cut.present}
     caps = _caps(plan, fleet, nodes)
-    parts = {**parts, "hosts": _hosts_digest(fleet), "limits": _caps_digest(caps)}
+    own = {"hosts": _hosts_digest(fleet), "limits": _caps_digest(caps), "waves": _waves_digest(cut.waves)}
     return Graph(
         plan=plan.name,
-        digest=_digest(parts),
-        parts=parts,
+        digest=_digest({**parts, **own}),
+        parts={**parts, **own},
         nodes=nodes,
         combos=combos,
-        waves=waves,
+        waves=cut.waves,
         gates=plan.gates,
         caps=caps,
         controller=plan.limits.controller,
         tolerated_canary=plan.failures.canary,
         tolerated_combo=plan.failures.combo,
         tolerated_run=len(nodes) if plan.failures.run is None else plan.failures.run,
-        untouched=(*matched.untouched, *unreached),
+        untouched=(*matched.untouched, *_unreached(rules, matched, nodes)),
         risks=plan.risks,
-        notes=(*plan.defaults, *_notes(plan, matched)),
+        notes=(*plan.defaults, *_notes(plan, fleet, matched), *cut.notes),
+        harm=plan.harm,
+        four_eyes=plan.approval.four_eyes,
     )
 
 
-def _combo(rule: ComboRule, cut: list[list[str]], current: int) -> Combo:
+def _cut(plan: Plan, fleet: Fleet, matched: Matched, rules: Sequence[ComboRule], seed: str) -> Cut:
+    present = {name for name, hosts in matched.hosts.items() if hosts or matched.current[name]}
+    cut = Cut(plan, fleet.hosts, matched.hosts, frozenset(present))
+    if plan.waves is None:
+        climb(cut, rules, seed)
+    elif plan.scope == "fleet":
+        by_fleet(cut, rules, plan.waves)
+    else:
+        by_combo(cut, rules, plan.waves)
+    return cut
+
+
+def _combo(rule: ComboRule, nodes: Mapping[str, Node], matched: Matched) -> Combo:
     """Hosts that no wave reaches are none of its hosts: nobody waits for them."""
-    reached = len(cut[-1]) if cut else 0
+    reached = sum(host.name in nodes for host in matched.hosts[rule.name])
+    current = matched.current[rule.name]
     return Combo(rule.name, rule.steps, rule.to, reached, current, rule.guests_ignored)
 
 
-def _cut(plan: Plan, hosts: list[Host]) -> list[list[str]]:
-    """The hosts up to each cumulative size; sizes that come to the same number collapse."""
-    names = [host.name for host in hosts]
-    ends = sorted({min(size.of(len(names)), len(names)) for size in plan.waves or _SIZES}) if names else []
-    return [names[:end] for end in ends]
-
-
-def _waves(
-    plan: Plan, rule: ComboRule, cut: list[list[str]], combos: Mapping[str, Combo], known: Mapping[str, Wave]
-) -> dict[str, Wave]:
-    waves: dict[str, Wave] = {}
-    reached = 0
-    for number, names in enumerate(cut, 1):
-        needs = (Need(wave=f"{rule.name}/{number - 1}"),) if number > 1 else _needs(rule, combos, known)
-        canary = number == 1
-        soak = plan.soak.canary if canary else plan.soak.ramp
-        identity = f"{rule.name}/{number}"
-        waves[identity] = Wave(identity, rule.name, tuple(names[reached:]), canary, needs, soak)
-        reached = len(names)
-    return waves
-
-
-def _needs(rule: ComboRule, combos: Mapping[str, Combo], known: Mapping[str, Wave]) -> tuple[Need, ...]:
-    """A combo without hosts to upgrade is waited for by nobody."""
-    needs = []
-    for after in rule.after:
-        if after.until == "canaries":
-            if f"{after.combo}/1" in known:
-                needs.append(Need(wave=f"{after.combo}/1"))
-        elif after.combo in combos:
-            needs.append(Need(combo=after.combo, share=float(after.until)))
-    return tuple(needs)
+def _unreached(rules: Iterable[ComboRule], matched: Matched, nodes: Mapping[str, Node]) -> list[Untouched]:
+    return [
+        Untouched(host.name, "excluded", f"no wave of {rule.name} reaches it", rule.name)
+        for rule in rules
+        for host in matched.hosts[rule.name]
+        if host.name not in nodes
+    ]
 
 
 def _nodes(plan: Plan, fleet: Fleet, waves: Mapping[str, Wave]) -> dict[str, Node]:
+    """In inventory order; on the ladder in the order of the waves, whose hosts stand so that the failure domains take turns."""
     wave_of = {name: wave for wave in waves.values() for name in wave.hosts}
     shared: dict[tuple[str, ...], tuple[str, ...]] = {}
     expect = {rule.name: sum(step.expect for step in rule.steps) for rule in plan.combos}
+    found = {host.name: host for host in fleet.hosts}
     nodes = {}
-    for host in fleet.hosts:
-        wave = wave_of.get(host.name)
-        if wave is None:
-            continue
-        slots = (FLEET, *(f"{factor}={host.factors[factor]}" for factor in plan.limits.per))
-        slots = shared.setdefault(slots, slots)
-        nodes[host.name] = Node(
-            host.name, wave.combo, wave.id, slots, host.factors, host.address, host.digest, expect[wave.combo]
+    for name in wave_of if plan.waves is None else (name for name in found if name in wave_of):
+        host, wave = found[name], wave_of[name]
+        slots = (
+            FLEET,
+            *(f"{factor}={host.factors[factor]}" for factor in plan.limits.per),
+            *(_slot(one) for one in plan.limits.together if _is_in(name, one)),
+        )
+        nodes[name] = Node(
+            name,
+            wave.combo,
+            wave.id,
+            shared.setdefault(slots, slots),
+            host.factors,
+            host.address,
+            host.digest,
+            expect[wave.combo],
+            host.guests,
         )
     return nodes
+
+
+def _slot(one: Together) -> str:
+    return f"together={one.name}"
+
+
+def _is_in(name: str, one: Together) -> bool:
+    return any(fnmatchcase(name, glob) for glob in one.hosts)
 
 
 def _caps(plan: Plan, fleet: Fleet, nodes: Mapping[str, Node]) -> dict[str, int]:
@@ -128,10 +124,12 @@ def _caps(plan: Plan, fleet: Fleet, nodes: Mapping[str, Node]) -> dict[str, int]
         sizes = fleet.domain_sizes.get(factor, {})
         for value in {node.factors[factor]: None for node in nodes.values()}:
             caps[f"{factor}={value}"] = amount.of(sizes.get(value, 1))
-    return caps
+    taken = {slot for node in nodes.values() for slot in node.slots}
+    sets = {_slot(one): one.at_most for one in plan.limits.together}
+    return caps | {slot: at_most for slot, at_most in sets.items() if slot in taken}
 
 
-def _notes(plan: Plan, matched: Matched) -> list[str]:
+def _notes(plan: Plan, fleet: Fleet, matched: Matched) -> list[str]:
     notes = []
     for rule in plan.combos:
         if rule.verdict != "blocked" and not matched.hosts[rule.name] and not matched.current[rule.name]:
@@ -141,11 +139,23 @@ def _notes(plan: Plan, matched: Matched) -> list[str]:
             for after in rule.after
             if matched.hosts[rule.name] and not matched.hosts[after.combo]
         ]
+    names = [host.name for host in fleet.hosts]
+    notes += [
+        f"limit together {one.name} holds no selected host"
+        for one in plan.limits.together
+        if not any(_is_in(name, one) for name in names)
+    ]
     return notes
 
 
-def _hosts_digest(fleet: Fleet) -> str:
+def _hosts_digest(fleet: Fleet, *, in_order: bool = True) -> str:
     content = [[host.name, host.digest, sorted(host.factors.items())] for host in fleet.hosts]
+    return hashlib.sha256(json.dumps(content if in_order else sorted(content)).encode()).hexdigest()
+
+
+def _waves_digest(waves: Mapping[str, Wave]) -> str:
+    """Who is a canary can change with what is no variable of a host: with a cached fact that counts its guests, say."""
+    content = [[wave.id, wave.rung, wave.hosts] for wave in waves.values()]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 

@@ -11,8 +11,8 @@ Rung = Literal["one", "factors", "pairs", "combos"]
 RUNGS: tuple[Rung, ...] = ("one", "factors", "pairs", "combos")
 """The rungs of the canary ladder, in their order: one host; every value of every factor once; every pair of values; every combo."""
 
-RAMP = "ramp"
-"""The rung above all canaries: the rest of a combo."""
+RAMP, LAST = "ramp", "last"
+"""The rungs above all canaries: the rest of a combo, and what is touched after all others."""
 
 Path = tuple[str | int, ...]
 

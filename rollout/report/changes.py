@@ -7,8 +7,8 @@ from rollout.model.fleet import Fleet
 from rollout.model.graph import Graph
 from rollout.report.plain import listed, plain
 
-NO_FILES = frozenset({"hosts", "limits"})
-"""The parts of a graph's digest that stand for its hosts, and for how many of them may be disrupted at once."""
+NO_FILES = frozenset({"hosts", "limits", "waves"})
+"""The parts of a graph's digest that stand for its hosts, for how many of them may be disrupted at once, and for who is in which wave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,10 @@ def graphs(before: Graph, now: Graph) -> list[str]:
         for slot, cap in before.caps.items()
         if now.caps.get(slot, cap) != cap
     ]
+    if not said and before.parts.get("waves") != now.parts.get("waves"):
+        said.append(
+            "the hosts are cut into other waves: their order in the inventory has changed, or what they carry"
+        )
     if not said and before.digest != now.digest:
         said.append("hosts that are not touched have changed, or their order in the inventory")
     return said
