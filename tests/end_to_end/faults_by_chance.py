@@ -1,6 +1,5 @@
 """A run with faults planted in it at random moments, from a seeded list, on hosts of the lab."""
 
-import os
 import random
 import subprocess
 import time
@@ -15,7 +14,7 @@ from rollout.journal import Life, Owner, RunRow
 from rollout.model.state import Status
 from tests.end_to_end import besieged
 from tests.end_to_end.invariants import Planted, Record
-from tests.end_to_end.operating import Operator
+from tests.end_to_end.operating import Operator, living
 from tests.journal.postgres_server import Server
 
 ELSEWHERE = "elsewhere"
@@ -242,14 +241,7 @@ class Round:
     def units(self) -> list[Unit]:
         """Those of this round that live."""
         mine = [path for host in self.hosts for path in self.operator.state.glob(f"units/*/{host}/*.*")]
-        found = []
-        for unit in (Unit(path) for path in mine if (path / "process").exists()):
-            handle = unit.lock()
-            if handle is None:
-                found.append(unit)
-            else:
-                os.close(handle)
-        return found
+        return living(Unit(path) for path in mine if (path / "process").exists())
 
     def unit(self, wanted: Callable[[Unit], bool] = lambda _unit: True) -> Unit | None:
         """One of those, by chance, a moment after it was seen; None if none comes in time."""

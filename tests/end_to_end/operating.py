@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,18 @@ QUICK = (
 )
 
 Words = str | Path
+
+
+def living(units: Iterable[Unit]) -> list[Unit]:
+    """Those whose supervisor lives."""
+    found = []
+    for unit in units:
+        handle = unit.lock()
+        if handle is None:
+            found.append(unit)
+        else:
+            os.close(handle)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +127,7 @@ class Operator:
 
     def living(self) -> list[Unit]:
         """Units whose supervisor lives."""
-        found = []
-        for unit in self.units():
-            handle = unit.lock()
-            if handle is None:
-                found.append(unit)
-            else:
-                os.close(handle)
-        return found
+        return living(self.units())
 
     def kill_supervisor(self, unit: Unit, number: int = signal.SIGKILL) -> bool:
         """Of a unit; False if it was gone already."""

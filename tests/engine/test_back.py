@@ -13,10 +13,9 @@ from rollout.model.graph import Graph
 from rollout.model.ledger import irreversible, is_untouched
 from rollout.model.plan import COMMIT, REMEDY, UNDO, Amount, Failures, Limits, Risk, Soak, Step
 from rollout.model.state import State, Status
-from tests.engine.dying import Died, DyingJournal
-from tests.engine.test_requests import Asked, PesteredJournal
-from tests.engine.worlds import ENDINGS, Case, Death, Patience, Told, a_journal, a_world, check_kept, deaths
-from tests.fleet import a_combo, a_graph, a_plan, an_engine
+from tests.engine.pestered import Asked, carry_out
+from tests.engine.worlds import ENDINGS, Case, Death, deaths
+from tests.fleet import a_combo, a_graph, a_plan
 
 pytestmark = pytest.mark.timeout(7200)  # the search for counter-examples may be a long one
 
@@ -84,23 +83,6 @@ def requests(draw: st.DrawFn, graph: Graph) -> list[Asked]:
 def pestered(draw: st.DrawFn) -> tuple[Case, list[Asked]]:
     case = draw(cases())
     return case, draw(requests(case.graph))
-
-
-def carry_out(case: Case, asked: list[Asked], deaths: list[Death]) -> Told:
-    inbox = Patience(start=1000.0)
-    world, journal = a_world(case, inbox), a_journal(case, inbox)
-    left = list(asked)
-    for death in [*deaths, None]:
-        mortal = journal if death is None else DyingJournal(journal, death.write, committed=death.committed)
-        inbox.forget()
-        engine = an_engine(case.graph, PesteredJournal(mortal, left), world, inbox)
-        try:
-            stop = engine.run()
-        except Died:
-            continue
-        check_kept(case, journal, engine.state)
-        told = Told(stop, list(journal.events("run")), world, engine.state)
-    return told
 
 
 def check_ledger(case: Case, events: list[Event]) -> None:

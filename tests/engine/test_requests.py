@@ -1,23 +1,18 @@
 """Whatever people ask for, and whenever: the rules hold, the journal and the state agree, and the run comes to an end."""
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.journal import Journal, Lease, Writing
 from rollout.model.event import Event, Kind
 from rollout.model.state import Status
-from tests.engine.dying import Died, DyingJournal
+from tests.engine.pestered import Asked, carry_out
 from tests.engine.worlds import (
     Case,
     Death,
     Patience,
-    Told,
     a_journal,
     a_world,
     cases,
@@ -29,27 +24,6 @@ from tests.engine.worlds import (
 from tests.fleet import CHAIN, an_engine
 
 pytestmark = pytest.mark.timeout(7200)  # the search for counter-examples may be a long one
-
-Asked = tuple[int, Event]
-"""Before which transaction of the whole run, and what is asked then."""
-
-
-class PesteredJournal:
-    """A journal into which people write just before chosen transactions. Everything else is passed on."""
-
-    def __init__(self, journal: Journal, requests: list[Asked]) -> None:
-        self._journal = journal
-        self._left = requests
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._journal, name)
-
-    @contextmanager
-    def writing(self, lease: Lease, seen: int) -> Iterator[Writing]:
-        while self._left and self._left[0][0] <= seen:
-            self._journal.request("run", self._left.pop(0)[1])
-        with self._journal.writing(lease, seen) as writing:
-            yield writing
 
 
 @st.composite
@@ -74,28 +48,11 @@ def pestered(draw: st.DrawFn) -> tuple[Case, list[Asked]]:
     return case, draw(requests(case))
 
 
-def carry_out(case: Case, asked: list[Asked], deaths: list[Death]) -> Told:
-    inbox = Patience(start=1000.0)
-    world, journal = a_world(case, inbox), a_journal(case, inbox)
-    left = list(asked)
-    for death in [*deaths, None]:
-        mortal = journal if death is None else DyingJournal(journal, death.write, committed=death.committed)
-        inbox.forget()
-        engine = an_engine(case.graph, PesteredJournal(mortal, left), world, inbox)
-        try:
-            stop = engine.run()
-        except Died:
-            continue
-        check_kept(case, journal, engine.state)
-        told = Told(stop, list(journal.events("run")), world, engine.state)
-        check_end(case, told)
-    return told
-
-
 @given(pestered(), deaths)
 def test_requests_at_any_moment(given: tuple[Case, list[Asked]], deaths: list[Death]) -> None:
     case, asked = given
     told = carry_out(case, asked, deaths)
+    check_end(case, told)
     check_events(case, told.events)
     assert told.world.overlaps == []
     pardons = Counter(
