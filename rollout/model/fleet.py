@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from rollout.model.windows import Key
+from rollout.model.zones import Zone
+
 
 @dataclass(frozen=True, slots=True)
 class Host:
@@ -10,7 +13,7 @@ class Host:
 
     `factors` maps each declared factor to its value as text. `digest` is over all its resolved variables,
     so that a change can be seen without keeping a secret. `guests` is how many the inventory says it carries. A `pilot` is preferred as a canary;
-    what is `last` is touched after all others.
+    what is `last` is touched after all others. `zones` are its own, for the windows of the plan that ask for them.
     """
 
     name: str
@@ -20,14 +23,16 @@ class Host:
     guests: int | None = None
     pilot: bool = False
     last: bool = False
+    zones: Key = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
     """The selected hosts, in inventory order, and how large each failure domain is.
 
-    `domain_sizes[factor][value]` counts all hosts of the inventory, not only the selected ones.
+    `domain_sizes[factor][value]` counts all hosts of the inventory, not only the selected ones. `zones` are all that windows or hosts name.
     """
 
     hosts: tuple[Host, ...]
     domain_sizes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    zones: Mapping[str, Zone] = field(default_factory=dict)

@@ -1,11 +1,12 @@
 """The compiled plan: which host is in which wave, what each wave waits for, which gates are asked when."""
 
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
 from rollout.model.plan import NO_GUESTS, UNDO, GateRule, Moment, Risk, Step
+from rollout.model.windows import Calendar, Key
 
 Json = Any
 """What json.dumps takes and json.loads gives."""
@@ -16,6 +17,7 @@ class Node:
     """A host in the graph. `slots` names what it takes while disrupted, e.g. `("fleet", "rack=r1")`.
 
     `expect` is how many seconds its whole chain is thought to take; `guests` how many guests the inventory says it carries.
+    `zones` is what the graph's calendar is asked with.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Node:
     digest: str = ""
     expect: float = 0.0
     guests: int | None = None
+    zones: Key = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,8 @@ class Graph:
     """Everything that the scheduler needs to know, and nothing that changes.
 
     `caps` maps every slot to how many hosts may hold it. `tolerated_*` are numbers of failed hosts. `harm` is how many hosts an unseen
-    defect is expected to harm, at 95 % (None: the ramp asks for no credit).
+    defect is expected to harm, at 95 % (None: the ramp asks for no credit). `calendar` says when hosts may begin (None: always);
+    nothing begins that would not end before `deadline`, an instant.
     `digest` names plan, playbooks and hosts together; `parts` are the digests of each, for saying what changed.
     """
 
@@ -170,6 +174,8 @@ class Graph:
     risks: tuple[Risk, ...] = ()
     harm: float | None = None
     four_eyes: bool = False
+    calendar: Calendar | None = None
+    deadline: float | None = None
 
     @cached_property
     def gates_at(self) -> Mapping[tuple[str, str], tuple[GateRule, ...]]:
@@ -240,6 +246,7 @@ class Graph:
                     n.digest,
                     n.expect,
                     n.guests,
+                    list(n.zones),
                 ]
                 for n in self.nodes.values()
             ],
@@ -254,12 +261,15 @@ class Graph:
             "notes": list(self.notes),
             "harm": self.harm,
             "four_eyes": self.four_eyes,
+            "calendar": self.calendar and self.calendar.to_json(),
+            "deadline": self.deadline,
         }
 
     @classmethod
     def from_json(cls, value: Json) -> "Graph":
         """The graph that `to_json` wrote."""
-        nodes = {n[0]: Node(n[0], n[1], n[2], tuple(n[3]), *n[4:]) for n in value["nodes"]}
+        nodes = {n[0]: _node(n) for n in value["nodes"]}
+        calendar = value.get("calendar")
         return cls(
             plan=value["plan"],
             digest=value["digest"],
@@ -278,7 +288,15 @@ class Graph:
             notes=tuple(value["notes"]),
             harm=value.get("harm"),
             four_eyes=value.get("four_eyes", False),
+            calendar=None if calendar is None else Calendar.from_json(calendar),
+            deadline=value.get("deadline"),
         )
+
+
+def _node(value: Json) -> Node:
+    """Graphs of earlier versions tell less of a host."""
+    node = Node(value[0], value[1], value[2], tuple(value[3]), *value[4:9])
+    return replace(node, zones=tuple(value[9])) if value[9:] and value[9] else node
 
 
 def _combo(value: Json) -> Combo:

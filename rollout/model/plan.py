@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rollout.errors import Place
+from rollout.model.windows import Window
 
 Edge = Literal["before", "after"]
 Rung = Literal["one", "factors", "pairs", "combos"]
@@ -242,7 +243,7 @@ class Plan:
     """A plan file, read and checked.
 
     `waves` are cumulative sizes of each combo, or of the fleet (`scope`); None: the ladder. `harm` is how many hosts an unseen defect is expected
-    to harm, at 95 %: it sets the ramp's credit; None: no credit is asked for.
+    to harm, at 95 %: it sets the ramp's credit; None: no credit is asked for. After `deadline` (an instant) nothing begins.
 
     `combos[i].steps` is that combo's whole chain, overrides applied. `defaults` are sentences, one for each default used.
     `places` finds the position of a key by its path in the file, e.g. `("combos", 0, "match")`.
@@ -266,6 +267,8 @@ class Plan:
     otherwise: Literal["error", "exclude"] = "error"
     gates: tuple[GateRule, ...] = ()
     risks: tuple[Risk, ...] = ()
+    windows: tuple[Window, ...] = ()
+    deadline: float | None = None
     defaults: tuple[str, ...] = ()
     places: Mapping[Path, Place] = field(default_factory=dict)
 
