@@ -15,6 +15,7 @@ from rollout.model.fleet import Fleet
 from rollout.model.graph import Combo, Graph, Node, Untouched, Wave
 from rollout.model.plan import ComboRule, Plan, Together
 from rollout.model.slots import FLEET
+from rollout.model.windows import Calendar
 
 
 def compile_graph(plan: Plan, fleet: Fleet, parts: Mapping[str, str]) -> Graph:
@@ -50,6 +51,8 @@ def compile_graph(plan: Plan, fleet: Fleet, parts: Mapping[str, str]) -> Graph:
         notes=(*plan.defaults, *_notes(plan, fleet, matched), *cut.notes),
         harm=plan.harm,
         four_eyes=plan.approval.four_eyes,
+        calendar=Calendar(plan.windows, fleet.zones) if plan.windows else None,
+        deadline=plan.deadline,
     )
 
 
@@ -105,6 +108,7 @@ def _nodes(plan: Plan, fleet: Fleet, waves: Mapping[str, Wave]) -> dict[str, Nod
             host.digest,
             expect[wave.combo],
             host.guests,
+            host.zones,
         )
     return nodes
 
