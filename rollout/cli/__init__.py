@@ -16,6 +16,7 @@ COMMANDS = {
     "apply": "Carry out a plan, or carry on with the run of it.",
     "resume": "Carry on with the newest run.",
     "rehearse": "Carry out a plan on imagined hosts, in no time.",
+    "simulate": "Tell how a plan would go, with defects, stragglers and crashes.",
     "status": "Show where the run stands.",
     "why": "Say where a host is, and what it waits for.",
     "hosts": "List the hosts of the run.",

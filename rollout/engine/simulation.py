@@ -12,6 +12,7 @@ from rollout.journal.memory import MemoryJournal
 from rollout.model.decision import Stop
 from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph
+from rollout.model.simulated import Simulated
 from rollout.model.state import State, Status
 
 RUN = "simulation"
@@ -37,27 +38,6 @@ class Scenario:
     approval: float = 0.0
     start: float = 0.0
     """When the run begins, in seconds since the epoch: windows look at it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Simulated:
-    """How a run came out. Times are seconds since it began.
-
-    `passed`: when each wave had. `harmed`: the hosts that a planted defect broke. `vm_minutes`: guests x minutes in which their host held a slot.
-    `stopped`: the events that kept something from beginning. `crashes`: controllers that died. `endless`: the run had to be cut off.
-    """
-
-    seed: int
-    stop: Stop
-    took: float
-    passed: dict[str, float]
-    harmed: tuple[str, ...]
-    vm_minutes: float
-    stopped: tuple[Event, ...]
-    statuses: dict[Status, int]
-    crashes: int
-    events: int
-    endless: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +182,7 @@ class _Run:
         result = Simulated(
             self._seed,
             stop,
+            start,
             now - start,
             {wave: at - start for wave, at in state.run.passed.items()},
             self._fates.harmed(self._world),
