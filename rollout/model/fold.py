@@ -84,12 +84,14 @@ def _passed(state: State, event: Event) -> tuple[str, ...]:
 
 
 def _tripped(state: State, event: Event) -> tuple[str, ...]:
-    state.run.tripped[event.data.get("combo", "")] = event.because
+    with state.switching():
+        state.run.tripped[event.data.get("combo", "")] = event.because
     return ()
 
 
 def _reset(state: State, event: Event) -> tuple[str, ...]:
-    state.run.tripped.pop(event.data.get("combo", ""), None)
+    with state.switching():
+        state.run.tripped.pop(event.data.get("combo", ""), None)
     return ()
 
 

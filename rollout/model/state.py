@@ -1,4 +1,4 @@
-"""Where a run stands: one value per host, a few for the run, and indexes so that no question scans the fleet.
+"""Where a run stands: one value per host, one for the run, and indexes so that no question scans the fleet.
 
 State changes only in `rollout.model.fold`. An index is a function of a host's value alone: a change takes the host out of
 every index, alters the value, and puts it back; so an index that is kept and one that is built anew are the same.
@@ -8,157 +8,20 @@ from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from enum import StrEnum
-from typing import Any
 
 from rollout.model.credit import allowed
 from rollout.model.graph import Combo, Graph, Wave
 from rollout.model.learned import Learned
-from rollout.model.ledger import next_side
+from rollout.model.progress import OUT, HostState, RunState, Status
 from rollout.model.queues import Domain, Group, Line, Queues
 from rollout.model.slots import FLEET, Slots
+from rollout.model.whereabouts import place_of
 
+__all__ = ["OUT", "WALKING", "HostState", "RunState", "State", "Status"]
 
-class Status(StrEnum):
-    """The words for a host in the graph (design: current and excluded hosts are in no wave)."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    SOAKING = "soaking"
-    VERIFIED = "verified"
-    HELD = "held"
-    RETIRED = "retired"
-    GONE = "gone"
-    ROLLED_BACK = "rolled-back"
-
-
-OUT = frozenset({Status.HELD, Status.RETIRED, Status.GONE, Status.ROLLED_BACK})
-"""Nothing is done to the host unless a person says so."""
-
-
-@dataclass(slots=True)
-class HostState:
-    """One host's progress.
-
-    `passed`: the last step done; `step`: the one in flight (`open`) or last tried; `tries`: its failures so far.
-    `attempt` counts the host's orders and never goes back, so that no two share a mark and attempt.
-    `slot`: it counts in its limits (held hosts too); `fresh`: it took the slot with the order in flight. `harmed`: it counts as a failure. `answered`: passed gates of the present
-    moment (`moment/gate` -> when). `round`: the wave's or run's gates that it still has to answer. `ending`: how the last try came out,
-    until something is decided about it. `stuck`: a gate could not find out; a person is asked.
-    `effects` is the ledger: steps whose side effect is open, in the order of the chain. `back`: why it walks back, undoing them; None:
-    it goes forwards. `found`: what steps handed on, by step. `remedied` counts the remedies that it was given; `failure` is what the one
-    in flight is for: step and words. `tried`: the furthest step that may have done something on it.
-    """
-
-    name: str
-    status: Status = Status.WAITING
-    passed: str | None = None
-    step: str | None = None
-    attempt: int = 0
-    tries: int = 0
-    deaths: int = 0
-    """How often our process for its step died, and the step went on where the host's guard had kept it."""
-    open: bool = False
-    slot: bool = False
-    fresh: bool = False
-    harmed: bool = False
-    uncertain: bool = False
-    ending: str | None = None
-    not_before: float = 0.0
-    since: float = 0.0
-    because: str = ""
-    answered: dict[str, float] = field(default_factory=dict)
-    gate_tries: dict[str, int] = field(default_factory=dict)
-    round: str | None = None
-    stuck: bool = False
-    remembered: dict[str, Any] = field(default_factory=dict)
-    effects: list[str] = field(default_factory=list)
-    back: str | None = None
-    found: dict[str, dict[str, Any]] = field(default_factory=dict)
-    remedied: dict[str, int] = field(default_factory=dict)
-    failure: list[str] = field(default_factory=list)
-    tried: str | None = None
-    suspect: str | None = None
-    """The path that it waits for while `stuck`."""
-    lost: bool = False
-    """A step was under way when its path vanished: what that did is asked before it begins again."""
-    late: bool = False
-    """It failed after it had been healthy on the target: what it seemed to prove, it did not."""
-    started: float = 0.0
-    """When the step in flight began."""
-    spent: dict[str, float] = field(default_factory=dict)
-    """The seconds that each done step took."""
-    asking: bool = False
-    """A question is in flight: known to the asking controller alone, never written."""
-    reserved: bool = False
-    """The slot is kept free for it while it is asked; never written."""
-
-    @property
-    def exposed(self) -> bool:
-        """Whether it is in flight beyond what is proven: it has its slot, or soaks, and neither its health nor its failure is known."""
-        if self.status is Status.SOAKING:
-            return self.back is None
-        begun = self.status is Status.RUNNING or self.status is Status.WAITING
-        return begun and self.back is None and (self.slot or self.reserved)
-
-    @property
-    def all_found(self) -> dict[str, Any]:
-        """What its steps handed on, a later one's word over an earlier one's."""
-        return {key: value for found in self.found.values() for key, value in found.items()}
-
-    def to_json(self) -> dict[str, Any]:
-        """Without what is never written, and without what is at its default."""
-        plain = asdict(self)
-        del plain["asking"], plain["reserved"]
-        return {key: value for key, value in plain.items() if key == "name" or value not in _EMPTY}
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> "HostState":
-        """The value that `to_json` wrote."""
-        value["status"] = Status(value.get("status", "waiting"))
-        return cls(**value)
-
-
-_EMPTY: tuple[Any, ...] = (None, "", 0, False, {}, [])
-
-
-@dataclass(slots=True)
-class RunState:
-    """What is true of the run as a whole. `tripped` maps a combo (or "" for the whole run) to why its breaker tripped.
-
-    `suspected` maps a path (or our own machine) to why it is in doubt, `suspected_at` is since when this
-    controller knows of the last one.
-    """
-
-    seq: int = 0
-    fence: int = 0
-    paused: str | None = None
-    paused_by: str = ""
-    aborted: str | None = None
-    opened: dict[str, float] = field(default_factory=dict)
-    passed: dict[str, float] = field(default_factory=dict)
-    rounds: list[str] = field(default_factory=list)
-    tripped: dict[str, str] = field(default_factory=dict)
-    at: float = 0.0
-    approved: dict[str, str] = field(default_factory=dict)
-    """Rungs after which a person has let the run go on: who, and why."""
-    suspected: dict[str, str] = field(default_factory=dict)
-    suspected_at: float = 0.0
-
-    def to_json(self) -> dict[str, Any]:
-        """A value for json.dumps."""
-        return asdict(self)
-
-
-Place = tuple[str, float]
-"""Where a host is to be looked for: idle, ready, waiting or nowhere; or ("timer", when), in seconds since the epoch."""
 
 WALKING = ""
 """In place of a combo: hosts that walk back wait for nothing but their slots."""
-
-NOWHERE: Place = ("nowhere", 0.0)
-IDLE: Place = ("idle", 0.0)
 
 
 class State:
@@ -194,6 +57,7 @@ class State:
         self.walking = 0
         """How many hosts are to walk back."""
         self._ahead_of: Counter[Line] = Counter()
+        self._ahead_in: Counter[str] = Counter()
         traits: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._groups: dict[str, Group] = {}
         for node in graph.nodes.values():
@@ -242,6 +106,30 @@ class State:
             return len(self.hosts)
         return allowed(harm, self.verified.total(), self.late.total()) - self.exposed.total()
 
+    def may_prepare(self, combo: str) -> bool:
+        """Whether one more host may do what needs no slot: no more get ready than may be in flight."""
+        harm = self.graph.harm
+        if harm is None:
+            return True
+        return self._ahead_in[combo] < allowed(harm, self.verified[combo], self.late[combo])
+
+    def broken(self, name: str) -> str | None:
+        """The breaker that keeps the host from beginning."""
+        tripped = self.run.tripped
+        return (tripped.get("") or tripped.get(self.graph.nodes[name].combo)) if tripped else None
+
+    @contextmanager
+    def switching(self) -> Iterator[None]:
+        """Trip or reset a breaker: hosts that it concerns are no longer ahead of others, or are again."""
+        names = [host.name for host in self.hosts.values() if self._is_begun(host)]
+        for name in names:
+            self._unindex(self.hosts[name])
+        try:
+            yield
+        finally:
+            for name in names:
+                self._index(self.hosts[name])
+
     @contextmanager
     def changing(self, name: str) -> Iterator[HostState]:
         """Alter a host's value: out of every index before, back in after."""
@@ -261,44 +149,10 @@ class State:
         for name in names:
             self._index(self.hosts[name])
 
-    def _place(self, host: HostState) -> Place:
-        """A function of the host's value and of whether its wave is open; nothing else."""
-        place = NOWHERE
-        if host.open or host.asking or host.stuck or host.status in OUT:
-            pass
-        elif host.ending is not None:
-            place = IDLE
-        elif host.not_before and (host.back is None or host.status is not Status.SOAKING):
-            place = ("timer", host.not_before)
-        elif host.round is not None or host.reserved:
-            place = IDLE
-        elif host.back is not None:
-            place = ("ready", 0.0) if self._wants_slot(host) else IDLE
-        elif host.status is Status.WAITING:
-            if self.graph.nodes[host.name].wave in self.run.opened:
-                place = ("ready" if self._wants_slot(host) else "waiting", 0.0)
-        elif host.status is Status.RUNNING:
-            place = ("ready", 0.0) if self._wants_slot(host) else IDLE
-        elif host.status is Status.SOAKING:
-            place = IDLE  # its soak is over
-        return place
-
     def _rank(self, host: HostState) -> int:
         """The longest expected first, then in the graph's order; a host for which something was already asked goes first, and one that walks back before all."""
         ahead = 2 if host.back is not None else 1 if host.answered else 0
         return self._order[host.name] - ahead * len(self._order)
-
-    def _wants_slot(self, host: HostState) -> bool:
-        """Whether all that is left to do before its next step is to take the slot."""
-        combo = self.combo_of(host.name)
-        if host.back is not None:
-            side = next_side(combo, host)
-            return side is not None and not host.slot and not host.lost and combo.holds_slot(side.name)
-        step = combo.following(host.passed)
-        if host.slot or step is None or not combo.holds_slot(step.name):
-            return False
-        after = self.graph.gates_at.get(("after", host.passed or ""), ())
-        return all(f"after {host.passed}/{gate.name}" in host.answered for gate in after)
 
     def _ready_group(self, host: HostState) -> Group:
         group = self._groups[host.name]
@@ -316,7 +170,7 @@ class State:
                 self.slots.weigh(node.slots)
         if host.slot or host.reserved:
             self.slots.take(node.slots)
-        kind, when = self._place(host)
+        kind, when = place_of(self.graph, self.run, host)
         if kind == "idle":
             self.idle[host.name] = None
         elif kind == "timer":
@@ -331,7 +185,7 @@ class State:
 
     def _unindex(self, host: HostState) -> None:
         node = self.graph.nodes[host.name]
-        kind, when = self._place(host)
+        kind, when = place_of(self.graph, self.run, host)
         self._count(host, -1)
         if host.slot or host.reserved:
             self.slots.release(node.slots)
@@ -365,9 +219,15 @@ class State:
             self.exposed[node.combo] += by
         if host.round is not None and host.status not in OUT:
             self.rounds_left[node.wave] += by
-        begun = host.status is Status.RUNNING or (host.status is Status.WAITING and host.asking)
-        if begun and not (host.slot or host.reserved):
+        if self._is_begun(host) and not self.broken(host.name):
+            self._ahead_in[node.combo] += by
             self._count_ahead(self._groups[host.name][:2], by)
+
+    @staticmethod
+    def _is_begun(host: HostState) -> bool:
+        """Whether it gets ready for its slot."""
+        begun = host.status is Status.RUNNING or (host.status is Status.WAITING and host.asking)
+        return begun and not (host.slot or host.reserved)
 
     def _count_ahead(self, line: Line, by: int) -> None:
         """A domain that is prepared as far as it can take hosts lets others prepare theirs."""

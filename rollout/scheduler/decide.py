@@ -133,7 +133,9 @@ def _take_slot(graph: Graph, state: State, now: float, until: float | None, room
 def _begin(graph: Graph, state: State, now: float, until: float | None, room: int) -> list[Decision]:
     if room <= 0:
         return []
-    combos = [combo for combo in state.waiting.combos() if not stopped(state, combo)]
+    combos = [
+        combo for combo in state.waiting.combos() if state.may_prepare(combo) and not stopped(state, combo)
+    ]
     for name in state.waiting.candidates(combos):
         decision = go_on(graph, state, name, now, until)
         if decision is not None:

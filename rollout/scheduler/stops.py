@@ -11,10 +11,4 @@ def stopped(state: State, combo: str) -> str | None:
 
 def host_stopped(state: State, name: str) -> str | None:
     """The same of one host, whose own factors may be under suspicion."""
-    return state.run.aborted or state.run.paused or broken(state, name)
-
-
-def broken(state: State, name: str) -> str | None:
-    """The breaker that keeps the host from beginning."""
-    tripped = state.run.tripped
-    return (tripped.get("") or tripped.get(state.graph.nodes[name].combo)) if tripped else None
+    return state.run.aborted or state.run.paused or state.broken(name)

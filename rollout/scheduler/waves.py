@@ -5,7 +5,7 @@ from rollout.model.event import Event, Kind
 from rollout.model.fold import round_key
 from rollout.model.graph import Graph, Need, Wave
 from rollout.model.state import State, Status
-from rollout.scheduler.stops import broken, stopped
+from rollout.scheduler.stops import stopped
 
 SHOWN = 3
 
@@ -113,7 +113,7 @@ def _settled(state: State, wave: Wave) -> bool:
     if not counts[Status.WAITING]:
         return not (wave.canary and counts[Status.VERIFIED]) or wave.combo in state.run.tripped
     waiting = (name for name in wave.hosts if state.hosts[name].status is Status.WAITING)
-    return bool(state.run.tripped) and all(broken(state, name) for name in waiting)
+    return bool(state.run.tripped) and all(state.broken(name) for name in waiting)
 
 
 def _met(need: Need) -> str:

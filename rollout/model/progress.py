@@ -1,0 +1,136 @@
+"""What is known of each host, and of the run as a whole: values that only the fold alters."""
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    """The words for a host in the graph (design: current and excluded hosts are in no wave)."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    SOAKING = "soaking"
+    VERIFIED = "verified"
+    HELD = "held"
+    RETIRED = "retired"
+    GONE = "gone"
+    ROLLED_BACK = "rolled-back"
+
+
+OUT = frozenset({Status.HELD, Status.RETIRED, Status.GONE, Status.ROLLED_BACK})
+"""Nothing is done to the host unless a person says so."""
+
+
+@dataclass(slots=True)
+class HostState:
+    """One host's progress.
+
+    `passed`: the last step done; `step`: the one in flight (`open`) or last tried; `tries`: its failures so far.
+    `attempt` counts the host's orders and never goes back, so that no two share a mark and attempt.
+    `slot`: it counts in its limits (held hosts too); `fresh`: it took the slot with the order in flight. `harmed`: it counts as a failure. `answered`: passed gates of the present
+    moment (`moment/gate` -> when). `round`: the wave's or run's gates that it still has to answer. `ending`: how the last try came out,
+    until something is decided about it. `stuck`: a gate could not find out; a person is asked.
+    `effects` is the ledger: steps whose side effect is open, in the order of the chain. `back`: why it walks back, undoing them; None:
+    it goes forwards. `found`: what steps handed on, by step. `remedied` counts the remedies that it was given; `failure` is what the one
+    in flight is for: step and words. `tried`: the furthest step that may have done something on it.
+    """
+
+    name: str
+    status: Status = Status.WAITING
+    passed: str | None = None
+    step: str | None = None
+    attempt: int = 0
+    tries: int = 0
+    deaths: int = 0
+    """How often our process for its step died, and the step went on where the host's guard had kept it."""
+    open: bool = False
+    slot: bool = False
+    fresh: bool = False
+    harmed: bool = False
+    uncertain: bool = False
+    ending: str | None = None
+    not_before: float = 0.0
+    since: float = 0.0
+    because: str = ""
+    answered: dict[str, float] = field(default_factory=dict)
+    gate_tries: dict[str, int] = field(default_factory=dict)
+    round: str | None = None
+    stuck: bool = False
+    remembered: dict[str, Any] = field(default_factory=dict)
+    effects: list[str] = field(default_factory=list)
+    back: str | None = None
+    found: dict[str, dict[str, Any]] = field(default_factory=dict)
+    remedied: dict[str, int] = field(default_factory=dict)
+    failure: list[str] = field(default_factory=list)
+    tried: str | None = None
+    suspect: str | None = None
+    """The path that it waits for while `stuck`."""
+    lost: bool = False
+    """A step was under way when its path vanished: what that did is asked before it begins again."""
+    late: bool = False
+    """It failed after it had been healthy on the target: what it seemed to prove, it did not."""
+    started: float = 0.0
+    """When the step in flight began."""
+    spent: dict[str, float] = field(default_factory=dict)
+    """The seconds that each done step took."""
+    asking: bool = False
+    """A question is in flight: known to the asking controller alone, never written."""
+    reserved: bool = False
+    """The slot is kept free for it while it is asked; never written."""
+
+    @property
+    def exposed(self) -> bool:
+        """Whether it is in flight beyond what is proven: it has its slot, or soaks, and neither its health nor its failure is known."""
+        if self.status is Status.SOAKING:
+            return self.back is None
+        begun = self.status is Status.RUNNING or self.status is Status.WAITING
+        return begun and self.back is None and (self.slot or self.reserved)
+
+    @property
+    def all_found(self) -> dict[str, Any]:
+        """What its steps handed on, a later one's word over an earlier one's."""
+        return {key: value for found in self.found.values() for key, value in found.items()}
+
+    def to_json(self) -> dict[str, Any]:
+        """Without what is never written, and without what is at its default."""
+        plain = asdict(self)
+        del plain["asking"], plain["reserved"]
+        return {key: value for key, value in plain.items() if key == "name" or value not in _EMPTY}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "HostState":
+        """The value that `to_json` wrote."""
+        value["status"] = Status(value.get("status", "waiting"))
+        return cls(**value)
+
+
+_EMPTY: tuple[Any, ...] = (None, "", 0, False, {}, [])
+
+
+@dataclass(slots=True)
+class RunState:
+    """What is true of the run as a whole. `tripped` maps a combo (or "" for the whole run) to why its breaker tripped.
+
+    `suspected` maps a path (or our own machine) to why it is in doubt, `suspected_at` is since when this
+    controller knows of the last one.
+    """
+
+    seq: int = 0
+    fence: int = 0
+    paused: str | None = None
+    paused_by: str = ""
+    aborted: str | None = None
+    opened: dict[str, float] = field(default_factory=dict)
+    passed: dict[str, float] = field(default_factory=dict)
+    rounds: list[str] = field(default_factory=list)
+    tripped: dict[str, str] = field(default_factory=dict)
+    at: float = 0.0
+    approved: dict[str, str] = field(default_factory=dict)
+    """Rungs after which a person has let the run go on: who, and why."""
+    suspected: dict[str, str] = field(default_factory=dict)
+    suspected_at: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """A value for json.dumps."""
+        return asdict(self)
