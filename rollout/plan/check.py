@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from rollout import kinds
 from rollout.errors import Place, Problem, RolloutError
 from rollout.model.plan import IN_REACH, NO_GUESTS, ROLLBACK, GateRule, Moment, Step
-from rollout.plan import chain, later, schema, sides
+from rollout.plan import chain, later, schema, sides, waves
 from rollout.plan.shape import validate
 from rollout.plan.text import Node
 from rollout.plan.words import expected, meant, shown
@@ -31,7 +31,6 @@ class Draft:
     combos: dict[int, schema.Combo] = field(default_factory=dict)
     steps: dict[int, schema.Step] = field(default_factory=dict)
     gates: dict[int, schema.Gate] = field(default_factory=dict)
-    sizes: list[Any] = field(default_factory=list)
 
     def at(self, *path: str | int) -> Place:
         """Where a mistake about that value is shown."""
@@ -57,7 +56,7 @@ def problems(draft: Draft) -> Iterator[Problem]:
         if index in draft.combos:
             yield from _combo(draft, index, draft.combos[index])
     yield from _steps(draft)
-    yield from _sizes(draft)
+    yield from waves.problems(draft.root, draft.factors)
     for factor, value in draft.root.under("limits", "per").items():
         yield from _known("factor", factor, draft.factors, value.key)
     known = kinds.names("gates")
@@ -227,19 +226,6 @@ def _there(draft: Draft, node: Node | None) -> Iterator[Problem]:
         pass  # then there is nothing near it to suggest
     why = "is not a file" if is_there(path) else "does not exist"
     yield Problem(node.at, f"playbook {shown(node.text)} {why}{meant(node.text, beside)}")
-
-
-def _sizes(draft: Draft) -> Iterator[Problem]:
-    path = ("waves",) if draft.root.find("waves").kind == "list" else ("waves", "sizes")
-    for index, (before, size) in enumerate(zip(draft.sizes, draft.sizes[1:], strict=False), 1):
-        place = draft.at(*path, index)
-        if before.percent and not size.percent:
-            yield Problem(place, f"{size} after {before}: write numbers of hosts first, then percentages")
-        elif before.percent == size.percent and size.number <= before.number:
-            yield Problem(
-                place,
-                f"{size} after {before}: sizes are cumulative, so each must be larger than the one before",
-            )
 
 
 def _moment(draft: Draft, gate: Node) -> Iterator[Problem]:

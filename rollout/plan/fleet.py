@@ -7,17 +7,13 @@ from typing import Any
 from rollout.errors import PlanInvalid, Problem
 from rollout.model.fleet import Fleet, Host
 from rollout.model.plan import Plan
+from rollout.plan.hostvars import MISSING, Unusable, text_of
 from rollout.plan.inventory import Inventory
+from rollout.plan.pilots import marks, sets_of_nobody
 from rollout.plan.words import plain, shown, some
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,252}")
 """A name that is safe in a path, a command and a terminal: DNS names, addresses, and Ansible's own habits."""
-
-_MISSING = "missing"
-
-
-class _Unusable(Exception):
-    """A value that is no factor: why, and the way out."""
 
 
 def fleet(plan: Plan, inventory: Inventory) -> Fleet:
@@ -38,18 +34,28 @@ def fleet(plan: Plan, inventory: Inventory) -> Fleet:
         own = factors[host] = {}
         for factor, name in plan.factors.items():
             try:
-                value = _text(variables, name)
-            except _Unusable as error:
+                value = text_of(variables, name)
+            except Unusable as error:
                 if host in selected:
                     unusable.setdefault((factor, str(error)), []).append(host)
                 continue
             own[factor] = shared.setdefault(value, value)
             sizes[factor][value] += 1
     problems += [_told(plan, factor, why, hosts) for (factor, why), hosts in unusable.items()]
+    marked = marks(plan, inventory)
+    problems += [*sets_of_nobody(plan, inventory), *marked.problems]
     if problems:
         raise PlanInvalid(problems)
     hosts = tuple(
-        Host(name, factors[name], _address(inventory.variables(name)), inventory.digest(name))
+        Host(
+            name,
+            factors[name],
+            _address(inventory.variables(name)),
+            inventory.digest(name),
+            guests=marked.guests.get(name),
+            pilot=name in marked.pilots,
+            last=name in marked.last,
+        )
         for name in inventory.hosts
     )
     return Fleet(hosts, sizes)
@@ -63,37 +69,11 @@ def _names(plan: Plan, inventory: Inventory) -> list[Problem]:
     return [Problem(plan.place("hosts"), message)]
 
 
-def _text(variables: dict[str, Any], name: str) -> str:
-    """A factor's value: the hostvar, or the fact of that name if the inventory carries facts."""
-    value = variables.get(name)
-    if value is None:
-        facts = variables.get("ansible_facts")
-        value = facts.get(name.removeprefix("ansible_")) if isinstance(facts, dict) else None
-    if isinstance(value, dict) and "__ansible_unsafe" in value:
-        value = value["__ansible_unsafe"]
-    if isinstance(value, dict) and "__ansible_vault" in value:
-        raise _Unusable("is encrypted; a factor is no secret: give it as a plain hostvar")
-    if isinstance(value, dict | list):
-        raise _Unusable("is a list or mapping; a factor is one word")
-    if isinstance(value, bool):
-        return str(value).lower()
-    text = "" if value is None else str(value).strip()
-    if not text:
-        raise _Unusable(_MISSING)
-    if "{{" in text or "{%" in text:
-        raise _Unusable(
-            "still holds a template, which rollout does not run: give it as a plain hostvar, or by a script"
-        )
-    if not text.isprintable():
-        raise _Unusable("holds a line break or control character")
-    return text
-
-
 def _told(plan: Plan, factor: str, why: str, hosts: list[str]) -> Problem:
     name = plan.factors[factor]
     has = "have" if len(hosts) > 1 else "has"
     listed = f"{len(hosts)} hosts ({some(hosts)})" if len(hosts) > 1 else f"host {some(hosts)}"
-    if why == _MISSING:
+    if why == MISSING:
         sentence = (
             f"no hostvar {shown(name)}; set it in the inventory (host_vars, group_vars), or narrow `hosts`"
         )

@@ -9,16 +9,12 @@ KEYS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("windows",), "start inside the window, and stop with `rollout pause`"),
     (("notify",), "follow the run with `rollout status` or its exit code"),
     (("combos", "*", "require"), "declare it as a factor and match on it"),
-    (("waves", "ladder"), "leave `waves` out for [1, 100%], or list sizes such as [1, 5%, 25%, 100%]"),
-    (("waves", "harm"), "list sizes such as [1, 5%, 25%, 100%]"),
-    (("waves", "approve"), "use `rollout pause` once the canaries are done"),
     (("gates", "*", "compare"), "use a fixed threshold"),
     (("gates", "*", "shadow"), "leave the gate out until it may decide"),
 )
 """Keys, and what to do without each."""
 
 VALUES: tuple[tuple[tuple[str, ...], tuple[str, ...], str, str], ...] = (
-    (("waves", "scope"), ("fleet",), "combo", "use `scope: combo`, the default"),
     (("failures", "combo"), ("evidence",), "0", "give a number of hosts"),
     (("combos", "*", "verdict"), ("unknown", "waived"), "supported", "use supported or blocked"),
     (("gates", "*", "when"), ("during",), "before run", "ask it before or after a step"),

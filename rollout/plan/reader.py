@@ -4,11 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from rollout.errors import Place, PlanInvalid, Problem
 from rollout.model import plan as meant
-from rollout.plan import chain, check, later, risks, schema
+from rollout.plan import chain, check, later, risks, schema, waves
 from rollout.plan.files import text_of
 from rollout.plan.scalars import spoken
 from rollout.plan.shape import validate
@@ -79,32 +77,10 @@ def _draft(root: Node, folder: Path) -> check.Draft:
         read_all(schema.Combo, "combos"),
         read_all(schema.Step, "steps"),
         read_all(schema.Gate, "gates"),
-        _sizes(root),
     )
 
 
-class _Sized(BaseModel):
-    sizes: schema.Sizes
-
-
-def _sizes(root: Node) -> list[meant.Amount]:
-    waves = root.find("waves")
-    holder = waves if waves.kind == "list" else waves.get("sizes")
-    if root.get("waves") is None or holder is None:
-        return []
-    found, _ = validate(_Sized, Node("map", holder.place, entries={"sizes": holder}))
-    return found.sizes if found else []
-
-
 def _plan(written: schema.PlanFile, draft: check.Draft, file: str) -> meant.Plan:
-    waves = written.waves if isinstance(written.waves, schema.Waves) else None
-    sizes = waves.sizes if waves else written.waves
-    soak = waves.soak if waves else None
-    at_default: dict[str, Any] = {"waves": tuple(sizes)} if isinstance(sizes, list) else {}
-    if isinstance(soak, schema.Soak):
-        at_default["soak"] = meant.Soak(soak.canary, soak.ramp)
-    elif soak is not None:
-        at_default["soak"] = meant.Soak(soak, soak)
     limits, failures = written.limits, written.failures
     return meant.Plan(
         name=written.rollout,
@@ -114,8 +90,8 @@ def _plan(written: schema.PlanFile, draft: check.Draft, file: str) -> meant.Plan
         factors=written.factors,
         combos=tuple(_combo(combo, written.steps) for combo in written.combos),
         steps=chain.chain_of(written.steps, {}),
-        **at_default,
-        limits=meant.Limits(limits.at_once, limits.per, limits.controller),
+        **waves.meant_by(written),
+        limits=meant.Limits(limits.at_once, limits.per, limits.controller, waves.apart(limits)),
         failures=meant.Failures(failures.canary, failures.combo, failures.run),
         otherwise=written.otherwise,
         gates=check.gate_rules(draft),
@@ -134,15 +110,13 @@ def _combo(written: schema.Combo, steps: list[schema.Step]) -> meant.ComboRule:
         after=tuple(meant.After(wait.combo, wait.until) for wait in schema.waits(written)),
         steps=chain.chain_of(steps, written.steps),
         guests_ignored=written.reason if written.guests else None,
+        waves=None if written.waves is None else tuple(written.waves),
     )
 
 
 def _defaults(written: schema.PlanFile) -> tuple[str, ...]:
     """One sentence for each default that the plan uses."""
     plan = meant.Plan("", "", (), "", {}, (), ())
-    sizes = "1, 100%"
-    waves = written.waves if isinstance(written.waves, schema.Waves) else None
-    soak = waves.soak if waves else None
     given = {*written.limits.model_fields_set, *written.failures.model_fields_set, *written.model_fields_set}
     at_once, controller = plan.limits.at_once, plan.limits.controller
     sentences = {
@@ -153,15 +127,8 @@ def _defaults(written: schema.PlanFile) -> tuple[str, ...]:
         "combo": f"failures.combo: {plan.failures.combo} (failed hosts tolerated in a combo's other waves)",
         "run": "failures.run: no limit of its own",
     }
-    found = [sentence for key, sentence in sentences.items() if key not in given]
-    if written.waves is None or (waves and waves.sizes is None):
-        found.insert(0, f"waves: [{sizes}] (cumulative, per combo)")
-    held = {"canary", "ramp"} if isinstance(soak, float) else soak.model_fields_set if soak else set()
-    found += [
-        f"waves.soak.{part}: {spoken(getattr(plan.soak, part))}"
-        for part in ("canary", "ramp")
-        if part not in held
-    ]
+    found = [*waves.defaults(written)]
+    found += [sentence for key, sentence in sentences.items() if key not in given]
     bare = [step.name for step in written.steps if "timeout" not in step.model_fields_set]
     if bare:
         found.append(f"timeout: {spoken(3600)} for {', '.join(bare)}")

@@ -43,6 +43,7 @@ Share = Annotated[Any, PlainValidator(scalars.until), _SHARE]
 Moment = Annotated[Any, PlainValidator(scalars.moment), WithJsonSchema({"type": "string"})]
 Several = Annotated[list[Text], Field(min_length=1)]
 OneOrMore = Annotated[Annotated[Text, Tag(TEXT)] | Annotated[Several, Tag(LIST)], Discriminator(_form)]
+Sizes = Annotated[list[Hosts], Field(min_length=1)]
 HostVar = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
@@ -108,6 +109,7 @@ class Combo(Part):
     ] = Field(default_factory=list)
     steps: dict[str, Action] = Field(default_factory=dict)
     guests: Literal["ignore"] | None = None
+    waves: Sizes | None = None
 
 
 class Soak(Part):
@@ -115,21 +117,37 @@ class Soak(Part):
     ramp: Duration = 600.0
 
 
-Sizes = Annotated[list[Hosts], Field(min_length=1)]
+class Approve(Part):
+    after: OneOrMore
+    four_eyes: bool = False
 
 
 class Waves(Part):
+    ladder: Annotated[list[meant.Rung], Field(min_length=1)] | None = None
+    factors: Several | None = None
+    harm: float | None = Field(default=None, gt=0, le=1_000_000)
     sizes: Sizes | None = None
     soak: (
         Annotated[Annotated[Duration, Tag(TEXT)] | Annotated[Soak, Tag(MAP)], Discriminator(_form)] | None
     ) = None
-    scope: Literal["combo"] = "combo"
+    scope: Literal["combo", "fleet"] = "combo"
+    approve: Approve | None = None
+    pilots: OneOrMore | None = None
+    last: OneOrMore | None = None
+    guests: HostVar | None = None
+
+
+class Together(Part):
+    hosts: OneOrMore
+    at_most: int = Field(ge=1)
 
 
 class Limits(Part):
     at_once: Hosts = Field(default_factory=lambda: meant.Amount(1))
     per: dict[Name, Hosts] = Field(default_factory=dict)
     controller: int = Field(default=100, ge=1, le=10_000)
+    together: dict[Name, Together] = Field(default_factory=dict)
+    never_together: list[OneOrMore] = Field(default_factory=list)
 
 
 class Failures(Part):

@@ -30,6 +30,7 @@ _CONSTANTS: dict[str, bool | None] = {
 }
 
 Scalar = str | int | float | bool | None
+Path = tuple[str | int, ...]
 
 
 @dataclass(slots=True)
@@ -82,7 +83,7 @@ class Node:
             node = node.get(part) if node else None
         return node.entries if node else {}
 
-    def walk(self, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], "Node"]]:
+    def walk(self, path: Path = ()) -> Iterator[tuple[Path, "Node"]]:
         """Every value below this one, with its path."""
         below: list[tuple[str | int, Node]] = [*self.entries.items(), *enumerate(self.items)]
         for part, node in below:

@@ -29,7 +29,7 @@ combos:
 steps:
   - {name: precheck, playbook: playbooks/step.yml, expect: 1m}
   - {name: upgrade, playbook: playbooks/step.yml, once: true, expect: 10m}
-waves: {soak: 0s}
+waves: {sizes: [1, 100%], soak: 0s}
 limits: {at_once: 2, per: {rack: 1}}
 """
 

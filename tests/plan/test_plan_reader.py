@@ -5,7 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from rollout.model.plan import After, Amount, Failures, GateRule, Limits, Moment, Plan, Soak, Step
+from rollout.model.plan import (
+    After,
+    Amount,
+    Approval,
+    Failures,
+    GateRule,
+    Ladder,
+    Limits,
+    Moment,
+    Plan,
+    Soak,
+    Step,
+)
 from rollout.plan import read
 from rollout.plan.scalars import duration, spoken
 
@@ -86,19 +98,21 @@ def test_no_host_reboots_or_upgrades_under_guests(plan: Plan) -> None:
 
 
 def test_every_default_is_the_careful_one_and_said(plan: Plan) -> None:
-    assert plan.waves == (Amount(1), Amount(100, percent=True))
+    assert (plan.waves, plan.ladder, plan.harm, plan.approval) == (None, Ladder(), 3.0, Approval())
     assert (plan.soak, plan.limits, plan.failures) == (Soak(), Limits(), Failures())
     assert plan.otherwise == "error"
     assert plan.defaults == (
-        "waves: [1, 100%] (cumulative, per combo)",
+        "waves.ladder: [one, factors, pairs, combos] (canaries, then the ramp)",
+        "waves.factors: all that no limit counts by",
+        "waves.harm: 3 (hosts that an unseen defect is expected to harm, at 95 %)",
+        "waves.soak.canary: 10m",
+        "waves.soak.ramp: 10m",
         "otherwise: error (a host that no combo matches is a mistake)",
         "limits.at_once: 1 (hosts disrupted at once)",
         "limits.controller: 100 (Ansible processes at once)",
         "failures.canary: 0 (failed canaries tolerated in a combo)",
         "failures.combo: 0 (failed hosts tolerated in a combo's other waves)",
         "failures.run: no limit of its own",
-        "waves.soak.canary: 10m",
-        "waves.soak.ramp: 10m",
         "timeout: 1h for stage, drain, verify, restore",
     )
 
