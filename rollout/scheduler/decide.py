@@ -16,10 +16,10 @@ from itertools import islice
 from rollout.model.decision import Ask, Decision, Record, Start, Wait
 from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph
-from rollout.model.state import WALKING, State
+from rollout.model.state import State
 from rollout.scheduler.ending import ending
 from rollout.scheduler.hosts import go_on
-from rollout.scheduler.stops import stopped
+from rollout.scheduler.room import beginners, opening, slot_takers
 from rollout.scheduler.waves import waves
 
 
@@ -36,7 +36,7 @@ def decide(graph: Graph, state: State, now: float, until: float | None = None) -
         _go_on(graph, state, now, until, room)
         or _take_slot(graph, state, now, until, room)
         or _begin(graph, state, now, until, room)
-        or [_rest(graph, state, now)]
+        or [_rest(graph, state, now, until)]
     )
 
 
@@ -117,13 +117,7 @@ def _takes(decision: Decision) -> bool:
 
 
 def _take_slot(graph: Graph, state: State, now: float, until: float | None, room: int) -> list[Decision]:
-    """Who walks back needs no credit."""
-    if state.slots.fleet_full:
-        return []
-    combos = [WALKING]
-    if state.credit_of_run() > 0:
-        combos += [combo for combo in state.ready.combos() if combo != WALKING and state.credit(combo) > 0]
-    for name in state.ready.candidates(combos):
+    for name in slot_takers(state):
         decision = go_on(graph, state, name, now, until)
         if isinstance(decision, Ask) or (isinstance(decision, Start) and room > 0):
             return [decision]
@@ -131,22 +125,18 @@ def _take_slot(graph: Graph, state: State, now: float, until: float | None, room
 
 
 def _begin(graph: Graph, state: State, now: float, until: float | None, room: int) -> list[Decision]:
-    if room <= 0:
-        return []
-    combos = [
-        combo for combo in state.waiting.combos() if state.may_prepare(combo) and not stopped(state, combo)
-    ]
-    for name in state.waiting.candidates(combos):
+    for name in beginners(state) if room > 0 else ():
         decision = go_on(graph, state, name, now, until)
         if decision is not None:
             return [decision]
     return []
 
 
-def _rest(graph: Graph, state: State, now: float) -> Decision:
-    until = _next_time(state, now)
-    if state.open or state.asking or until is not None:
-        return Wait(until, f"{len(state.open)} steps and {len(state.asking)} gate questions in flight")
+def _rest(graph: Graph, state: State, now: float, until: float | None) -> Decision:
+    times = [at for at in (_next_time(state, now), opening(graph, state, now, until)) if at is not None]
+    if state.open or state.asking or times:
+        because = f"{len(state.open)} steps and {len(state.asking)} gate questions in flight"
+        return Wait(min(times, default=None), because)
     return ending(graph, state, now)
 
 

@@ -1,10 +1,45 @@
-"""Whether a host may begin to be disrupted now: places in its domains, credit, time."""
+"""Who may begin, or be disrupted, next: places in its domains, credit, time."""
+
+from collections.abc import Iterator
 
 from rollout.model.decision import Record
 from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph
 from rollout.model.learned import LATE
-from rollout.model.state import HostState, State
+from rollout.model.state import WALKING, HostState, State
+from rollout.scheduler.stops import host_stopped, stopped
+from rollout.scheduler.windows import may_begin
+
+
+def slot_takers(state: State) -> Iterator[str]:
+    """Hosts whose turn it is to take their slot, as far as places and credit go. Who walks back needs no credit."""
+    if state.slots.fleet_full:
+        return iter(())
+    combos = [WALKING]
+    if state.credit_of_run() > 0:
+        combos += [combo for combo in state.ready.combos() if combo != WALKING and state.credit(combo) > 0]
+    return state.ready.candidates(combos)
+
+
+def beginners(state: State) -> Iterator[str]:
+    """Hosts whose turn it is to begin with what needs no slot."""
+    combos = state.waiting.combos()
+    return state.waiting.candidates(
+        [combo for combo in combos if state.may_prepare(combo) and not stopped(state, combo)]
+    )
+
+
+def opening(graph: Graph, state: State, now: float, until: float | None) -> float | None:
+    """When the first of them may begin that time alone holds up; None if time holds up none."""
+    if graph.calendar is None:
+        return None
+    alike: dict[tuple[object, ...], HostState] = {}
+    for name in (*slot_takers(state), *beginners(state)):
+        host, node = state.hosts[name], graph.nodes[name]
+        if not host_stopped(state, name):
+            alike.setdefault((node.zones, node.combo, host.passed), host)
+    shut = (may_begin(graph, host.name, seconds_left(state, host), now, until) for host in alike.values())
+    return min((closed.opens for closed in shut if closed and closed.opens is not None), default=None)
 
 
 def in_its_way(
@@ -13,9 +48,9 @@ def in_its_way(
     """Why the host may not begin, or take its slot, at `now`; None if it may. `takes`: its next step takes the slot."""
     node = graph.nodes[host.name]
     if takes or not host.attempt:
-        because = _too_late(state, host, now, until)
-        if because:
-            return because
+        closed = may_begin(graph, host.name, seconds_left(state, host), now, until)
+        if closed is not None:
+            return closed.because
     if not takes:
         return None
     if host.reserved:
@@ -33,12 +68,6 @@ def seconds_left(state: State, host: HostState) -> float:
     combo = state.combo_of(host.name)
     done = len(combo.reached(host.passed))
     return state.learned.of_steps(combo, combo.chain[done:], LATE)
-
-
-def _too_late(state: State, host: HostState, now: float, until: float | None) -> str | None:
-    if until is None or now + (need := seconds_left(state, host)) <= until:
-        return None
-    return f"it takes up to {need:g} s (p90), and this controller ends in {until - now:g} s"
 
 
 def no_credit(state: State, combo: str) -> str:
