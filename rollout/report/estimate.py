@@ -33,6 +33,7 @@ def _longest_path(graph: Graph) -> float:
         before = [need.wave for need in wave.needs if need.wave is not None]
         combos = [graph.waves_of[need.combo] for need in wave.needs if need.combo]
         before += [waves[-1].id for waves in combos if waves]
+        before += [one.id for need in wave.needs if need.rung for one in graph.rungs[need.rung]]
         begins = max((ends[identity] for identity in before), default=0.0)
         ends[wave.id] = begins + seconds_of_wave(graph, wave)
     return max(ends.values(), default=0.0)

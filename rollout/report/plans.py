@@ -4,9 +4,10 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 
-from rollout.model.graph import Combo, Graph, Need, Wave
+from rollout.model.graph import Combo, Graph, Wave
 from rollout.model.plan import Risk, Step
 from rollout.model.slots import FLEET
+from rollout.report import rungs
 from rollout.report.estimate import bound, seconds_of_run, seconds_of_wave
 from rollout.report.plain import counted, listed, plain, spoken, table
 from rollout.report.saved import Compiled
@@ -31,6 +32,7 @@ def text(compiled: Compiled) -> str:
     sections = [head]
     sections += [_combo(graph, combo) for combo in graph.combos.values() if combo.hosts]
     sections += [
+        rungs.lines(graph),
         _gates(graph),
         _risks(graph),
         _limits(compiled),
@@ -60,7 +62,9 @@ def _combo(graph: Graph, combo: Combo) -> list[str]:
     lines += table([_wave(wave) for wave in waves])
     canaries = sum(len(wave.hosts) for wave in waves if wave.canary)
     lines.append(
-        f"  {counted(canaries, 'healthy canary', 'healthy canaries')} would show, at 95 %, that fewer than {bound(canaries):.0%} of such hosts fail"
+        "  no canary of its own: all that is known when it begins is what other combos have shown"
+        if not canaries
+        else f"  {counted(canaries, 'healthy canary', 'healthy canaries')} would show, at 95 %, that fewer than {bound(canaries):.0%} of such hosts fail"
     )
     lines.append(f"  expected: {spoken(sum(seconds_of_wave(graph, wave) for wave in waves))}")
     return lines
@@ -90,15 +94,17 @@ def _way_back(combo: Combo) -> list[str]:
 
 def _wave(wave: Wave) -> list[str]:
     names = listed(wave.hosts, CANARIES_SHOWN if wave.canary else 3)
-    needs = " and ".join(_need(need) for need in wave.needs) or "first"
     kind = "canary" if wave.canary else "ramp"
     if wave.canary and len(wave.hosts) > 1:
         kind = "canaries"
-    return [wave.id, kind, counted(len(wave.hosts), "host"), needs, f"soak {spoken(wave.soak)}", names]
-
-
-def _need(need: Need) -> str:
-    return f"after {need.wave}" if need.wave is not None else f"after {need.share:.0%} of {need.combo}"
+    return [
+        wave.id,
+        kind,
+        counted(len(wave.hosts), "host"),
+        rungs.needs(wave),
+        f"soak {spoken(wave.soak)}",
+        names,
+    ]
 
 
 def _gates(graph: Graph) -> list[str]:
@@ -134,6 +140,7 @@ def _limits(compiled: Compiled) -> list[str]:
         if slot != FLEET:
             factor, _, value = slot.partition("=")
             domains.setdefault(factor, []).append((value, cap))
+    sets = domains.pop("together", [])
     for factor, values in domains.items():
         caps = sorted({cap for _, cap in values})
         each = (
@@ -144,6 +151,9 @@ def _limits(compiled: Compiled) -> list[str]:
         rows.append(
             [f"per {plain(factor)}", f"{each} (per {plain(factor)}: {compiled.amounts.get(factor, '?')})"]
         )
+    for name, cap in sets:
+        held = [node.name for node in graph.nodes.values() if f"together={name}" in node.slots]
+        rows.append([f"together {plain(name)}", f"{cap} of {listed(held, 8)}"])
     rows.append(["controller", counted(graph.controller, "Ansible process", "Ansible processes")])
     return ["limits", *table(rows)]
 
@@ -184,17 +194,22 @@ def json_lines(compiled: Compiled) -> Iterator[str]:
             "hosts": len(graph.nodes),
             "expected_seconds": round(seconds_of_run(graph)),
             "limits": dict(graph.caps),
+            "rungs": list(graph.rungs),
+            "approvals": list(graph.approvals),
+            "four_eyes": graph.four_eyes,
+            "harm": graph.harm,
             "notes": list(graph.notes),
         }
     )
     for wave in graph.waves.values():
-        needs = [_need(need) for need in wave.needs]
+        needs = [rungs.need(need) for need in wave.needs]
         yield json.dumps(
             {
                 "type": "wave",
                 "wave": wave.id,
                 "combo": wave.combo,
                 "canary": wave.canary,
+                "rung": wave.rung,
                 "hosts": list(wave.hosts),
                 "needs": needs,
                 "soak": wave.soak,
