@@ -180,11 +180,10 @@ class Engine:
     def _wait(self, until: float | None) -> None:
         """For the next report; look at the journal for requests, and show that we live, at least every `poll` seconds."""
         now = self._inbox.now()
-        ends = [until - self._ahead] if until is not None else []
-        ends += [now + self._poll] if self._poll is not None else []
         look = self._doubts.next_look(self.state, now)
-        ends += [look] if look is not None else []
-        message = self._inbox.get(min(ends, default=None))
+        wake = until - self._ahead if until is not None else None
+        poll = now + self._poll if self._poll is not None else None
+        message = self._inbox.get(min((end for end in (wake, poll, look) if end is not None), default=None))
         if message is not None:
             self._hear(message)
         self._doubts.look(self.state, self._inbox.now())
@@ -336,7 +335,8 @@ class Engine:
             event = replace(event, at=self._now())
         touched = apply(self.state, event)
         if event.kind not in UNWRITTEN:
-            self._unkept.update(dict.fromkeys(touched))
+            for name in touched:
+                self._unkept[name] = None
 
     def _catch_up(self) -> None:
         for event in self._journal.events(self._lease.run, after=self.state.run.seq):

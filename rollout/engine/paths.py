@@ -209,6 +209,8 @@ class Doubts:
 
     def next_look(self, state: State, now: float) -> float | None:
         """When a suspected path is to be asked again; None while none is, or while that is being asked."""
+        if not (state.run.suspected or self._due):
+            return None
         waiting = [path for path in state.run.suspected if path != THIS_MACHINE]
         for gone in self._due.keys() - set(waiting):
             del self._due[gone]
@@ -221,7 +223,7 @@ class Doubts:
 
     def look(self, state: State, now: float) -> None:
         """Ask again about every path whose time has come: other hosts than the last time, if there are more."""
-        if self._asker is None:
+        if self._asker is None or not self._due:
             return
         for path in [
             path for path, at in self._due.items() if at <= now and path not in self._looks.values()

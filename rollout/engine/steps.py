@@ -30,6 +30,7 @@ class Steps:
 
     def __init__(self, executor: Executor, drains: Mapping[str, Drain]) -> None:
         self._executor = executor
+        self._forgetful = executor if isinstance(executor, Forgets) else None
         self._drains = drains
         self._draining: set[str] = set()
 
@@ -115,8 +116,8 @@ class Steps:
 
     def forget(self, run: str, host: str, step: str, attempt: int) -> None:
         """It is done, and that is in the journal: nothing needs to be kept of it any more."""
-        if isinstance(self._executor, Forgets):
-            self._executor.forget(run, host, step, attempt)
+        if self._forgetful is not None:
+            self._forgetful.forget(run, host, step, attempt)
 
     def close(self) -> None:
         """Stop following what runs."""

@@ -6,8 +6,8 @@ It keeps values, not JSON, and copies only what the engine may alter later, so t
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Self
 
 from rollout.journal.copies import Values, host_values, run_values
@@ -117,18 +117,11 @@ class MemoryJournal:
     def state(self, run: str) -> RunState:
         return RunState(*run_values(RunState(*self._find(run).state)))
 
-    @contextmanager
-    def writing(self, lease: Lease, seen: int) -> Iterator["_MemoryWriting"]:
+    def writing(self, lease: Lease, seen: int) -> "_MemoryWriting":
         kept = self._leased(lease)
         if len(kept.events) != seen:
             raise behind(lease.run, seen, len(kept.events))
-        writing = _MemoryWriting(kept, self._clock)
-        try:
-            yield writing
-        except BaseException:
-            writing.undo()
-            raise
-        kept.renewed_at = self._clock()
+        return _MemoryWriting(kept, self._clock)
 
     def request(self, run: str, event: Event) -> Event:
         kept = self._find(run)
@@ -188,12 +181,25 @@ class MemoryJournal:
 class _MemoryWriting:
     """One transaction: it writes at once, and remembers how to take everything back."""
 
+    __slots__ = ("_before", "_clock", "_hosts_before", "_kept", "_moves")
+
     def __init__(self, kept: _Run, clock: Callable[[], float]) -> None:
         self._kept = kept
         self._clock = clock
         self._before = (len(kept.events), len(kept.answers), kept.state)
         self._hosts_before: dict[str, Values | None] = {}
         self._moves: list[tuple[str, str, bool]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._kept.renewed_at = self._clock()
+        else:
+            self._undo()
 
     def append(self, event: Event, take: Sequence[tuple[str, int]] = ()) -> Event:
         for slot, cap in take:
@@ -210,9 +216,10 @@ class _MemoryWriting:
             self._hosts_before.setdefault(name, kept.hosts.get(name))
             kept.hosts[name] = host_values(host)
             for slot in kept.graph.nodes[name].slots:
-                self._move(slot, name, host.slot)
+                if (name in kept.holders.get(slot, ())) != host.slot:
+                    self._move(slot, name, host.slot)
 
-    def undo(self) -> None:
+    def _undo(self) -> None:
         """Take everything back."""
         kept = self._kept
         events, answers, kept.state = self._before
@@ -232,12 +239,12 @@ class _MemoryWriting:
         holders = self._kept.holders.get(slot, {})
         if host not in holders and len(holders) >= cap:
             raise limit_reached(host, slot, cap, holders)
-        self._move(slot, host, True)
+        if host not in holders:
+            self._move(slot, host, True)
 
     def _move(self, slot: str, host: str, held: bool) -> None:
-        if (host in self._kept.holders.get(slot, ())) != held:
-            self._moves.append((slot, host, held))
-            _hold(self._kept, slot, host, held)
+        self._moves.append((slot, host, held))
+        _hold(self._kept, slot, host, held)
 
 
 def _append(kept: _Run, event: Event, at: float) -> Event:
