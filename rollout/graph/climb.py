@@ -179,7 +179,7 @@ def _approvals(state: _Climb, stage: Stage, previous: Rung | None, rung: str) ->
 def _blame(state: _Climb) -> None:
     """Many canaries come of a factor with many values: of a serial number, say."""
     canaries = sum(map(len, state.canaries.values()))
-    cut, plan = state.cut, state.cut.plan
+    cut = state.cut
     if state.covering < 2 or canaries <= MANY * state.standing:
         return
     values = {
@@ -191,5 +191,5 @@ def _blame(state: _Climb) -> None:
     way_out = f"`waves.factors: [{others}]`" if others else "`waves.ladder`"
     cut.notes.append(
         f"{canaries} of {state.standing} hosts are canaries, mostly for factor {worst}, which has {values[worst]} values; "
-        f"{way_out} in {plan.file} leaves it out"
+        f"{way_out} leaves it out"
     )

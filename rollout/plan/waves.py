@@ -183,7 +183,8 @@ def defaults(written: schema.PlanFile) -> Iterator[str]:
         if waves.ladder is None:
             yield f"waves.ladder: [{', '.join(meant.RUNGS)}] (canaries, then the ramp)"
         if waves.factors is None:
-            yield "waves.factors: all that no limit counts by"
+            free = ", ".join(factor for factor in written.factors if factor not in written.limits.per)
+            yield f"waves.factors: [{free}] (all that no limit counts by)"
         if waves.harm is None:
             yield f"waves.harm: {HARM:g} (hosts that an unseen defect is expected to harm, at 95 %)"
     soak = waves.soak

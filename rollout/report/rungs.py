@@ -2,6 +2,7 @@
 
 from rollout.model.credit import allowed
 from rollout.model.graph import Graph, Need, Wave
+from rollout.model.plan import LAST
 from rollout.report.plain import counted, listed, plain, table
 
 SHOWN = 6
@@ -16,17 +17,18 @@ def need(one: Need) -> str:
     if one.rung is not None:
         return f"after rung {plain(one.rung)}"
     if one.approved is not None:
-        return f"once what comes after {plain(one.approved)} is approved"
+        return f"an approval after {plain(one.approved)}"
     return f"after {one.wave}" if one.wave is not None else f"after {one.share:.0%} of {one.combo}"
 
 
 def needs(wave: Wave) -> str:
-    """All that a wave waits for; its own canaries, which the rungs name too, are named together."""
+    """All that a wave waits for; its own waves before it, which the rungs name too, are named together."""
     own = [one for one in wave.needs if (one.wave or "").rpartition("/")[0] == wave.combo]
-    climbs = any(one.rung is not None for one in wave.needs)
-    words = [need(one) for one in wave.needs if not (climbs and one in own)]
-    if climbs and own:
-        words.insert(len(words) - sum(one.approved is not None for one in wave.needs), "its own canaries")
+    if not any(one.rung is not None for one in wave.needs):
+        own = []
+    words = [need(one) for one in wave.needs if one not in own and one.approved is None]
+    words += ["its own canaries" if wave.rung != LAST else "its own waves"] if own else []
+    words += [need(one) for one in wave.needs if one.approved is not None]
     return " and ".join(words).replace("and after ", "and ") or "first"
 
 
@@ -52,10 +54,10 @@ def _order(graph: Graph) -> list[str]:
     rows = []
     for rung, waves in graph.rungs.items():
         hosts = sum(len(wave.hosts) for wave in waves)
-        gates = dict.fromkeys(
-            one for wave in waves for one in wave.needs if one.rung is not None or one.approved is not None
-        )
-        before = " and ".join(need(one) for one in gates).replace("and after ", "and ") or "first"
+        wanted = [one for wave in waves for one in wave.needs]
+        after = dict.fromkeys(plain(one.rung) for one in wanted if one.rung is not None)
+        before = f"after {listed(after, SHOWN)}" if after else "first"
+        before += ", once approved" if any(one.approved is not None for one in wanted) else ""
         rows.append([plain(rung), counted(hosts, "host"), before, listed((wave.id for wave in waves), SHOWN)])
     return table(rows)
 

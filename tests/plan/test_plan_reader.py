@@ -103,7 +103,7 @@ def test_every_default_is_the_careful_one_and_said(plan: Plan) -> None:
     assert plan.otherwise == "error"
     assert plan.defaults == (
         "waves.ladder: [one, factors, pairs, combos] (canaries, then the ramp)",
-        "waves.factors: all that no limit counts by",
+        "waves.factors: [os, rack] (all that no limit counts by)",
         "waves.harm: 3 (hosts that an unseen defect is expected to harm, at 95 %)",
         "waves.soak.canary: 10m",
         "waves.soak.ramp: 10m",
