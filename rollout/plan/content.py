@@ -44,7 +44,7 @@ class TooManyFiles(Exception):
 
 
 def parts(plan: Plan) -> dict[str, str]:
-    """Name -> sha256: `plan`, and each file that Ansible could read for a step, relative to the plan's folder.
+    """Name -> sha256: `plan`, its calendars, and each file that Ansible could read for a step, relative to the plan's folder.
 
     That is the whole folder of each playbook; of the plan's own folder, which also holds inventories and results, only
     YAML files and the folders that Ansible knows. Raises PlanInvalid if a file cannot be read.
@@ -53,6 +53,7 @@ def parts(plan: Plan) -> dict[str, str]:
     found = {"plan": _sha256(Path(plan.file))}
     if plan.risks:
         found["risks"] = hashlib.sha256(repr(plan.risks).encode()).hexdigest()
+    found |= _calendars(plan, folder)
     playbooks = {step.playbook: place for place, step in _steps(plan) if step.playbook is not None}
     seen: set[Path] = set()
     for playbook, place in playbooks.items():
@@ -69,6 +70,20 @@ def parts(plan: Plan) -> dict[str, str]:
             )
             raise PlanInvalid([Problem(plan.place(*place), message)]) from error
     return dict(sorted(found.items()))
+
+
+def _calendars(plan: Plan, folder: Path) -> dict[str, str]:
+    """The files that windows were read from."""
+    found = {}
+    for index, window in enumerate(plan.windows):
+        if not window.file:
+            continue
+        try:
+            found[os.path.relpath(folder / window.file, folder)] = _sha256(folder / window.file)
+        except OSError as error:
+            message = f"calendar {shown(window.file)} cannot be read: {error.strerror}"
+            raise PlanInvalid([Problem(plan.place("windows", index), message)]) from error
+    return found
 
 
 def _steps(plan: Plan) -> Iterator[tuple[tuple[str | int, ...], Step]]:

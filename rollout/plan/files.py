@@ -1,4 +1,4 @@
-"""The text of a file that a person wrote."""
+"""What stands in a file that a person wrote."""
 
 from pathlib import Path
 
@@ -6,11 +6,11 @@ from rollout.errors import Place, PlanInvalid, Problem
 from rollout.plan.words import plain
 
 LARGEST = 8 * 2**20
-"""Bytes of a plan file, or of one with risks."""
+"""Bytes of a plan file, of one with risks, or of a calendar."""
 
 
-def text_of(path: Path, file: str) -> str:
-    """As UTF-8. Raises PlanInvalid; `file` is how the path is shown."""
+def content_of(path: Path, file: str) -> bytes:
+    """Raises PlanInvalid; `file` is how the path is shown."""
     try:
         with path.open("rb") as stream:
             content = stream.read(LARGEST + 1)
@@ -19,6 +19,12 @@ def text_of(path: Path, file: str) -> str:
         raise PlanInvalid([Problem(Place(plain(file)), f"cannot be read: {reason}")]) from error
     if len(content) > LARGEST:
         raise PlanInvalid([Problem(Place(file), f"the file is larger than {LARGEST // 2**20} MiB")])
+    return content
+
+
+def text_of(path: Path, file: str) -> str:
+    """As UTF-8. Raises PlanInvalid; `file` is how the path is shown."""
+    content = content_of(path, file)
     try:
         return content.decode()
     except UnicodeDecodeError as error:

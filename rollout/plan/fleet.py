@@ -7,6 +7,7 @@ from typing import Any
 from rollout.errors import PlanInvalid, Problem
 from rollout.model.fleet import Fleet, Host
 from rollout.model.plan import Plan
+from rollout.plan import zones
 from rollout.plan.hostvars import MISSING, Unusable, text_of
 from rollout.plan.inventory import Inventory
 from rollout.plan.pilots import marks, sets_of_nobody
@@ -43,7 +44,8 @@ def fleet(plan: Plan, inventory: Inventory) -> Fleet:
             sizes[factor][value] += 1
     problems += [_told(plan, factor, why, hosts) for (factor, why), hosts in unusable.items()]
     marked = marks(plan, inventory)
-    problems += [*sets_of_nobody(plan, inventory), *marked.problems]
+    keys, unplaced = zones.of_hosts(plan, inventory)
+    problems += [*sets_of_nobody(plan, inventory), *marked.problems, *unplaced]
     if problems:
         raise PlanInvalid(problems)
     hosts = tuple(
@@ -55,10 +57,11 @@ def fleet(plan: Plan, inventory: Inventory) -> Fleet:
             guests=marked.guests.get(name),
             pilot=name in marked.pilots,
             last=name in marked.last,
+            zones=keys[name],
         )
         for name in inventory.hosts
     )
-    return Fleet(hosts, sizes)
+    return Fleet(hosts, sizes, zones.all_of(plan, keys.values()))
 
 
 def _names(plan: Plan, inventory: Inventory) -> list[Problem]:

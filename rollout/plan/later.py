@@ -6,7 +6,6 @@ from rollout.plan.text import Node
 LATER = "is not carried out by this release yet"
 
 KEYS: tuple[tuple[tuple[str, ...], str], ...] = (
-    (("windows",), "start inside the window, and stop with `rollout pause`"),
     (("notify",), "follow the run with `rollout status` or its exit code"),
     (("combos", "*", "require"), "declare it as a factor and match on it"),
     (("gates", "*", "compare"), "use a fixed threshold"),

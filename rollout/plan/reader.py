@@ -6,7 +6,7 @@ from typing import Any
 
 from rollout.errors import Place, PlanInvalid, Problem
 from rollout.model import plan as meant
-from rollout.plan import chain, check, later, risks, schema, waves
+from rollout.plan import chain, check, later, risks, schema, waves, windows
 from rollout.plan.files import text_of
 from rollout.plan.scalars import spoken
 from rollout.plan.shape import validate
@@ -30,10 +30,18 @@ def read(path: Path) -> meant.Plan:
     named = {problem.place for problem in (*problems, *said)}
     also = [problem for problem in (*wrong, *check.problems(draft)) if problem.place not in named]
     known, unfit = risks.read(_risk_files(root), path.parent, draft.step_names)
-    problems += [*said, *also, *unfit]
+    times = windows.read(root, path.parent)
+    problems += [*said, *also, *unfit, *times.problems]
     if problems or written is None:
         raise PlanInvalid([Problem(problem.place, plain(problem.message)) for problem in problems])
-    return replace(_plan(written, draft, file), risks=known)
+    plan = _plan(written, draft, file)
+    return replace(
+        plan,
+        risks=known,
+        windows=tuple(times.windows),
+        deadline=times.deadline,
+        defaults=(*plan.defaults, *times.defaults),
+    )
 
 
 def _risk_files(root: Node) -> list[tuple[str, Place]]:

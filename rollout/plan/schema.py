@@ -184,6 +184,18 @@ class Risk(Part):
     repeatable: bool = False
 
 
+class Window(Part):
+    allow: Text | None = None
+    deny: Text | None = None
+    zone: Text | None = None
+    reason: Text | None = None
+
+
+class Deadline(Part):
+    at: Text
+    zone: Text = "UTC"
+
+
 class PlanFile(Part):
     rollout: Name
     inventory: OneOrMore
@@ -199,6 +211,10 @@ class PlanFile(Part):
     failures: Failures = Field(default_factory=Failures)
     gates: list[Gate] = Field(default_factory=list)
     risks: OneOrMore | None = None
+    windows: list[Window] = Field(default_factory=list)
+    deadline: (
+        Annotated[Annotated[Text, Tag(TEXT)] | Annotated[Deadline, Tag(MAP)], Discriminator(_form)] | None
+    ) = None
 
 
 def waits(combo: Combo) -> list[After]:
