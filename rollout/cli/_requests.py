@@ -17,13 +17,20 @@ from rollout.report.plain import plain
 def of_run(journal: str | None, run: str | None, kind: Kind, reason: str, then: str) -> None:
     """Append a request about the run; `then` says what comes of it once a controller has read it."""
     with _runs.existing(journal) as book:
-        row = book.run(run)
-        if _runs.aborted(book, row.id):
-            raise UsageError(f"run {row.id} was aborted already: {_runs.aborted(book, row.id)}")
-        if _runs.is_finished(book, row):
-            raise UsageError(f"run {row.id} is over: {row.ended.because if row.ended else ''}")
+        row = unfinished(book, run)
         book.request(row.id, Event(kind, because(reason)))
         click.echo(f"run {plain(row.id)}: {then}. {when(row, _runs.options(_runs.where(journal)))}")
+
+
+def unfinished(book: Journal, run: str | None) -> RunRow:
+    """The run, if something can still be asked of it. Raises UsageError for one that is over."""
+    row = book.run(run)
+    aborted = _runs.aborted(book, row.id)
+    if aborted:
+        raise UsageError(f"run {row.id} was aborted already: {aborted}")
+    if _runs.is_finished(book, row):
+        raise UsageError(f"run {row.id} is over: {row.ended.because if row.ended else ''}")
+    return row
 
 
 def of_host(
@@ -31,15 +38,19 @@ def of_host(
     run: str | None,
     host: str,
     event: Event,
-    check: Callable[[Journal, RunRow, HostRow], None],
+    check: Callable[[Journal, RunRow, HostRow], str | None],
     then: str,
 ) -> None:
-    """Append a request about a host, once `check` has found that it fits; the event holds the bare reason."""
+    """Append a request about a host, once `check` has found that it fits; the event holds the bare reason.
+
+    What `check` gives is said too: what else comes of it.
+    """
     with _runs.existing(journal) as book:
         row = book.run(run)
-        check(book, row, _hosts.row(book, row.id, host))
+        more = check(book, row, _hosts.row(book, row.id, host))
         book.request(row.id, Event(event.kind, because(event.because), host, data=event.data))
-        click.echo(f"{plain(host)}: {then}. {when(row, _runs.options(_runs.where(journal)))}")
+        said = f"{then}; {more}" if more else then
+        click.echo(f"{plain(host)}: {said}. {when(row, _runs.options(_runs.where(journal)))}")
 
 
 _STANDSTILLS = {

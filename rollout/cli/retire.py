@@ -9,7 +9,7 @@ from rollout.model.event import Event, Kind
 from rollout.model.state import Status
 from rollout.report.plain import plain
 
-OVER = {Status.VERIFIED, Status.RETIRED, Status.GONE}
+OVER = {Status.VERIFIED, Status.RETIRED, Status.GONE, Status.EXCLUDED}
 
 
 @click.command()

@@ -2,6 +2,7 @@
 
 from rollout.model.event import Event
 from rollout.model.ledger import close_effect, irreversible, is_untouched
+from rollout.model.people import put_back
 from rollout.model.seams import Answer
 from rollout.model.state import OUT, HostState, State, Status
 
@@ -46,6 +47,8 @@ def retried(state: State, host: HostState, event: Event) -> None:
         back_to_work(state, host, event)
     elif host.status is Status.ROLLED_BACK:
         enter(host, Status.WAITING, event)
+    elif host.status is Status.EXCLUDED:
+        put_back(state, host, event)
     if host.status not in OUT:
         host.harmed, host.late = False, False
 

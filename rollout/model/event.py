@@ -37,6 +37,10 @@ class Kind(StrEnum):
     # requests that are about the run
     CONTINUED = "continued"
     ABORTED = "aborted"
+    APPROVED = "approved"
+    """What comes after the rungs up to that one may begin [through, digest, by]."""
+    PROMOTED = "promoted"
+    """Soaks end now, and the hosts are asked at once: of the event's host, of a wave, or all [wave]. A request."""
 
     # a host
     INTENDED = "step-intended"
@@ -81,11 +85,13 @@ class Kind(StrEnum):
     """[as: done | failed]"""
     RETIRED = "host-retired"
     ROLLBACK = "rollback-asked"
+    SKIPPED = "host-skipped"
+    """A host that has not begun is left out."""
 
 
 REQUESTS = frozenset({
-    *(Kind.PAUSED, Kind.CONTINUED, Kind.ABORTED),
-    *(Kind.RETRIED, Kind.RESOLVED, Kind.RETIRED, Kind.ROLLBACK),
+    *(Kind.PAUSED, Kind.CONTINUED, Kind.ABORTED, Kind.APPROVED, Kind.PROMOTED),
+    *(Kind.RETRIED, Kind.RESOLVED, Kind.RETIRED, Kind.ROLLBACK, Kind.SKIPPED),
 })  # fmt: skip
 
 UNWRITTEN = frozenset({Kind.ASKED, Kind.YIELDED})

@@ -18,6 +18,16 @@ from rollout.model.again import (
 )
 from rollout.model.event import Event, Kind
 from rollout.model.ledger import begun, close, close_effect, forget_remedy, note_begun, open_effects
+from rollout.model.people import (
+    BEFORE_RUN,
+    approved,
+    missed_round,
+    pause,
+    promote,
+    promoted,
+    round_key,
+    skipped,
+)
 from rollout.model.plan import COMMIT, REMEDY
 from rollout.model.seams import Answer, Ending
 from rollout.model.state import HostState, State, Status
@@ -68,11 +78,6 @@ def _round(state: State, event: Event) -> tuple[str, ...]:
     return touched
 
 
-def round_key(moment: str, wave: str | None) -> str:
-    """How a round is known in `RunState.rounds`."""
-    return f"{moment} {wave}" if wave else moment
-
-
 def _opened(state: State, event: Event) -> tuple[str, ...]:
     state.open_wave(event.data["wave"], event.at)
     return ()
@@ -96,13 +101,13 @@ def _reset(state: State, event: Event) -> tuple[str, ...]:
 
 
 def _paused(state: State, event: Event) -> tuple[str, ...]:
-    state.run.paused, state.run.paused_by = event.because, "person"
+    pause(state.run, event.because, "person", event.at)
     return ()
 
 
-def _continued(state: State, _: Event) -> tuple[str, ...]:
+def _continued(state: State, event: Event) -> tuple[str, ...]:
     """A person went on: what could not be found out is asked anew."""
-    state.run.paused, state.run.paused_by = None, ""
+    pause(state.run, None, "", event.at)
     forget(state.run)
     touched = tuple(state.stuck)
     for name in touched:
@@ -213,7 +218,7 @@ def _answered(state: State, host: HostState, event: Event) -> None:
         host.gate_tries[key] = host.gate_tries.get(key, 0) + 1
         host.ending, host.because, host.reserved = str(value), event.because, False
     if host.round == moment and _all_answered(state, host, moment):
-        host.round, host.not_before = None, 0.0
+        host.round, host.not_before = missed_round(state, host) if moment == BEFORE_RUN else None, 0.0
 
 
 def _all_answered(state: State, host: HostState, moment: str) -> bool:
@@ -223,7 +228,7 @@ def _all_answered(state: State, host: HostState, moment: str) -> bool:
 
 def _stuck(state: State, host: HostState, event: Event) -> None:
     host.stuck, host.because = True, event.because
-    state.run.paused, state.run.paused_by = event.because, "gate"
+    pause(state.run, event.because, "gate", event.at)
 
 
 def _ask_again(_state: State, host: HostState, event: Event) -> None:
@@ -232,7 +237,7 @@ def _ask_again(_state: State, host: HostState, event: Event) -> None:
 
 def _soaking(_state: State, host: HostState, event: Event) -> None:
     enter(host, Status.SOAKING, event)
-    host.not_before, host.slot = float(event.data["until"]), False
+    host.not_before, host.slot, host.promoted = float(event.data["until"]), False, False
     host.step, host.ending = None, None
     host.answered, host.gate_tries = {}, {}
 
@@ -281,6 +286,8 @@ _RUN: dict[Kind, Callable[[State, Event], tuple[str, ...]]] = {
     Kind.PAUSED: _paused,
     Kind.CONTINUED: _continued,
     Kind.ABORTED: aborted,
+    Kind.APPROVED: approved,
+    Kind.PROMOTED: promoted,
     Kind.SUSPECTED: suspect,
     Kind.RESTORED: restore,
     Kind.ENDED: _ended,
@@ -309,4 +316,6 @@ _HOST: dict[Kind, Callable[[State, HostState, Event], None]] = {
     Kind.ROLLED_BACK: rolled_back,
     Kind.FOUND: _found,
     Kind.STAYS: stays,
+    Kind.PROMOTED: promote,
+    Kind.SKIPPED: skipped,
 }

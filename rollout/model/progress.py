@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Status(StrEnum):
-    """The words for a host in the graph (design: current and excluded hosts are in no wave)."""
+    """The words for a host in the graph. Those that are current or excluded when the plan is compiled are in no wave; a person excludes others."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -16,9 +16,10 @@ class Status(StrEnum):
     RETIRED = "retired"
     GONE = "gone"
     ROLLED_BACK = "rolled-back"
+    EXCLUDED = "excluded"
 
 
-OUT = frozenset({Status.HELD, Status.RETIRED, Status.GONE, Status.ROLLED_BACK})
+OUT = frozenset({Status.HELD, Status.RETIRED, Status.GONE, Status.ROLLED_BACK, Status.EXCLUDED})
 """Nothing is done to the host unless a person says so."""
 
 
@@ -68,6 +69,8 @@ class HostState:
     """The path that it waits for while `stuck`."""
     lost: bool = False
     """A step was under way when its path vanished: what that did is asked before it begins again."""
+    promoted: bool = False
+    """A person has ended its soak."""
     late: bool = False
     """It failed after it had been healthy on the target: what it seemed to prove, it did not."""
     started: float = 0.0
@@ -120,6 +123,7 @@ class RunState:
     fence: int = 0
     paused: str | None = None
     paused_by: str = ""
+    paused_at: float = 0.0
     aborted: str | None = None
     opened: dict[str, float] = field(default_factory=dict)
     passed: dict[str, float] = field(default_factory=dict)

@@ -208,7 +208,7 @@ class State:
         self.statuses[node.wave][status] += by
         if status is Status.VERIFIED:
             self.verified[node.combo] += by
-        if host.status in {Status.RETIRED, Status.GONE}:
+        if host.status in {Status.RETIRED, Status.GONE, Status.EXCLUDED}:
             self.left[node.combo] += by
         if host.harmed:
             counter = self.harmed_canaries if self.graph.waves[node.wave].canary else self.harmed_others

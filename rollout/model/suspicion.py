@@ -2,6 +2,7 @@
 
 from rollout.model.event import Event
 from rollout.model.ledger import forget_remedy, note_begun
+from rollout.model.people import pause
 from rollout.model.state import OUT, HostState, RunState, State
 
 THIS_MACHINE = "this machine"
@@ -15,7 +16,7 @@ def suspect(state: State, event: Event) -> tuple[str, ...]:
     """A pause of a person, or for a gate, stays what it is."""
     state.run.suspected[event.data["path"]] = event.because
     state.run.suspected_at = event.at
-    _pause(state.run)
+    _pause(state.run, event.at)
     return ()
 
 
@@ -23,7 +24,7 @@ def restore(state: State, event: Event) -> tuple[str, ...]:
     """The hosts that waited for it go on."""
     path = event.data["path"]
     state.run.suspected.pop(path, None)
-    _pause(state.run)
+    _pause(state.run, event.at)
     touched = tuple(name for name in state.stuck if state.hosts[name].suspect == path)
     for name in touched:
         with state.changing(name) as host:
@@ -34,7 +35,7 @@ def restore(state: State, event: Event) -> tuple[str, ...]:
 def forget(run: RunState) -> None:
     """A person goes on: whatever is still in doubt will be found out again."""
     run.suspected.clear()
-    _pause(run)
+    _pause(run, run.at)
 
 
 def strand(state: State, host: HostState, event: Event) -> None:
@@ -52,9 +53,8 @@ def strand(state: State, host: HostState, event: Event) -> None:
     host.answered = {key: at for key, at in host.answered.items() if not key.startswith("before ")}
 
 
-def _pause(run: RunState) -> None:
+def _pause(run: RunState, at: float) -> None:
     if run.paused_by not in {"", BY_PATH, BY_CONTROLLER}:
         return
-    run.paused = "; ".join(run.suspected.values()) or None
     ours = BY_CONTROLLER if THIS_MACHINE in run.suspected else BY_PATH
-    run.paused_by = ours if run.suspected else ""
+    pause(run, "; ".join(run.suspected.values()) or None, ours if run.suspected else "", at)

@@ -15,6 +15,7 @@ _SAID = {
     Status.RETIRED: "retired",
     Status.GONE: "gone",
     Status.ROLLED_BACK: "rolled back",
+    Status.EXCLUDED: "excluded",
     Status.RUNNING: "under way",
     Status.SOAKING: "soaking",
     Status.WAITING: "not begun",

@@ -41,7 +41,12 @@ def _tally(totals: Counter[Status]) -> str:
         f"{totals[Status.HELD]} held",
         f"{totals[Status.WAITING]} not started",
     ]
-    out = {Status.RETIRED: "retired", Status.GONE: "gone", Status.ROLLED_BACK: "rolled back"}
+    out = {
+        Status.RETIRED: "retired",
+        Status.GONE: "gone",
+        Status.ROLLED_BACK: "rolled back",
+        Status.EXCLUDED: "excluded",
+    }
     return ", ".join([*said, *(f"{totals[status]} {word}" for status, word in out.items() if totals[status])])
 
 

@@ -118,7 +118,11 @@ def _after_soak(graph: Graph, state: State, host: HostState) -> Decision | None:
     asked = ask(host, SOAK, last_gates(graph, state.combo_of(host.name)))
     if asked is not None:
         return asked
-    because = "its health has held for the whole soak"
+    because = (
+        "its gates have passed; a person cut its soak short"
+        if host.promoted
+        else "its health has held for the whole soak"
+    )
     step = _to_commit(state, host)
     if step is None:
         return Record(Event(Kind.VERIFIED, because, host.name))

@@ -2,8 +2,8 @@
 
 from rollout.model.decision import Record
 from rollout.model.event import Event, Kind
-from rollout.model.fold import round_key
 from rollout.model.graph import Graph, Need, Wave
+from rollout.model.people import round_key
 from rollout.model.state import State, Status
 from rollout.scheduler.stops import stopped
 

@@ -34,7 +34,10 @@ def explain(graph: Graph, state: State, host: str) -> str:
             )
             return f"{host} (wave {wave}) is held: {at.because}{keeps}{_open_on(at)}"
         case _:
-            return f"{host} (wave {wave}) is {at.status}: {at.because}"
+            puts_back = (
+                f"; `rollout retry {host} --reason WHY` puts it back" if at.status is Status.EXCLUDED else ""
+            )
+            return f"{host} (wave {wave}) is {at.status}: {at.because}{puts_back}"
 
 
 def _open_on(at: HostState) -> str:
