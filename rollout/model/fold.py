@@ -84,7 +84,7 @@ def _opened(state: State, event: Event) -> tuple[str, ...]:
 
 
 def _passed(state: State, event: Event) -> tuple[str, ...]:
-    state.run.passed[event.data["wave"]] = event.at
+    state.pass_wave(event.data["wave"], event.at)
     return ()
 
 

@@ -23,6 +23,10 @@ OUT = frozenset({Status.HELD, Status.RETIRED, Status.GONE, Status.ROLLED_BACK, S
 """Nothing is done to the host unless a person says so."""
 
 
+UNFINISHED = frozenset({Status.WAITING, Status.RUNNING, Status.SOAKING})
+"""The host has yet to come to an end."""
+
+
 @dataclass(slots=True)
 class HostState:
     """One host's progress.

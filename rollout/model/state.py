@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from rollout.model.credit import allowed
 from rollout.model.graph import Combo, Graph, Wave
 from rollout.model.learned import Learned
-from rollout.model.progress import OUT, HostState, RunState, Status
+from rollout.model.progress import OUT, UNFINISHED, HostState, RunState, Status
 from rollout.model.queues import Domain, Group, Line, Queues
 from rollout.model.slots import FLEET, Slots
 from rollout.model.whereabouts import place_of
@@ -44,6 +44,15 @@ class State:
         self.asking: dict[str, None] = {}
         self.stuck: dict[str, None] = {}
         self.statuses: dict[str, Counter[Status]] = {wave: Counter() for wave in graph.waves}
+        self.busy = dict.fromkeys(graph.waves, 0)
+        """Of each wave, the hosts that have yet to come to an end."""
+        self.unfinished = {
+            combo: [wave for wave in line if wave.id not in self.run.passed]
+            for combo, line in graph.waves_of.items()
+        }
+        """The waves of each combo that have not passed."""
+        self.dead: Counter[str] = Counter()
+        """How many held hosts keep each slot."""
         self.verified: Counter[str] = Counter()
         self.left: Counter[str] = Counter()
         self.harmed_canaries: Counter[str] = Counter()
@@ -140,6 +149,20 @@ class State:
         finally:
             self._index(host)
 
+    def pass_wave(self, wave: str, at: float) -> None:
+        """All that it was to prove is proven."""
+        self.run.passed[wave] = at
+        line = self.unfinished[self.graph.waves[wave].combo]
+        line[:] = [other for other in line if other.id != wave]
+
+    def kept(self, name: str) -> bool:
+        """Whether a host that is not disrupted can begin only after a person has released others: a breaker, or held hosts, keep it."""
+        host = self.hosts[name]
+        if host.slot or host.reserved or host.open or host.asking or host.status is Status.SOAKING:
+            return False
+        slots = self.graph.nodes[name].slots
+        return bool(self.broken(name)) or any(self.dead[slot] >= self.graph.caps[slot] for slot in slots)
+
     def open_wave(self, wave: str, at: float) -> None:
         """Its waiting hosts may begin from now on."""
         names = self.graph.waves[wave].hosts
@@ -206,6 +229,11 @@ class State:
         status = Status.RUNNING if walking else host.status  # healthy as it may be yet, it proves nothing
         self.walking += by if walking else 0
         self.statuses[node.wave][status] += by
+        if status in UNFINISHED:
+            self.busy[node.wave] += by
+        if host.slot and status is Status.HELD:
+            for slot in node.slots:
+                self.dead[slot] += by
         if status is Status.VERIFIED:
             self.verified[node.combo] += by
         if host.status in {Status.RETIRED, Status.GONE, Status.EXCLUDED}:

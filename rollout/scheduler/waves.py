@@ -4,6 +4,7 @@ from rollout.model.decision import Record
 from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph, Need, Wave
 from rollout.model.people import round_key
+from rollout.model.progress import UNFINISHED
 from rollout.model.state import State, Status
 from rollout.scheduler.stops import stopped
 
@@ -18,19 +19,20 @@ def waves(graph: Graph, state: State) -> list[Record]:
         if not state.run.opened and state.rounds_left.total():
             return []
     records = []
-    for line in graph.waves_of.values():
+    climbed: dict[str, bool] = {}
+    for line in state.unfinished.values():
         for wave in line:
-            if wave.id in state.run.passed:
-                continue
-            record = _pass(graph, state, wave) if wave.id in state.run.opened else _open(graph, state, wave)
+            is_open = wave.id in state.run.opened
+            record = _pass(graph, state, wave) if is_open else _open(graph, state, wave, climbed)
             if record is not None:
                 records.append(record)
-            break
+            if not is_open:
+                break
     return records
 
 
-def _open(graph: Graph, state: State, wave: Wave) -> Record | None:
-    if stopped(state, wave.combo) or unmet(graph, state, wave):
+def _open(graph: Graph, state: State, wave: Wave, climbed: dict[str, bool]) -> Record | None:
+    if stopped(state, wave.combo) or not all(_is_met(graph, state, need, climbed) for need in wave.needs):
         return None
     asked = _round(graph, state, wave, "before wave")
     if asked is not None or state.rounds_left[wave.id]:
@@ -40,9 +42,9 @@ def _open(graph: Graph, state: State, wave: Wave) -> Record | None:
 
 
 def _pass(graph: Graph, state: State, wave: Wave) -> Record | None:
-    counts = state.statuses[wave.id]
-    if counts[Status.RUNNING] or counts[Status.WAITING] or counts[Status.SOAKING]:
+    if state.busy[wave.id]:
         return None
+    counts = state.statuses[wave.id]
     if wave.canary and not counts[Status.VERIFIED]:
         return None  # zero samples never pass
     asked = _round(graph, state, wave, "after wave")
@@ -61,59 +63,82 @@ def _round(graph: Graph, state: State, wave: Wave, moment: str) -> Record | None
 
 def unmet(graph: Graph, state: State, wave: Wave) -> list[str]:
     """What the wave still waits for, one sentence each."""
-    return [missing for need in wave.needs if (missing := _missing(graph, state, need))]
+    return [_missing(graph, state, need) for need in wave.needs if not _is_met(graph, state, need, {})]
+
+
+def _is_met(graph: Graph, state: State, need: Need, climbed: dict[str, bool]) -> bool:
+    """`climbed` keeps what was found of rungs: many waves need the same."""
+    if need.rung is not None:
+        if need.rung not in climbed:
+            climbed[need.rung] = _is_climbed(graph, state, need.rung)
+        return climbed[need.rung]
+    if need.approved is not None:
+        return need.approved in state.run.approved
+    if need.wave is not None:
+        return _has_proven(graph, state, graph.waves[need.wave])
+    wanted, verified = _share(graph, state, need)
+    return bool(wanted) and verified >= need.share * wanted - 1e-9
+
+
+def _is_climbed(graph: Graph, state: State, rung: str) -> bool:
+    """A rung is climbed when nothing more can come of its waves, and one of its hosts at least is proof."""
+    return all(_is_settled(state, wave) for wave in graph.rungs[rung]) and any(
+        state.statuses[wave.id][Status.VERIFIED] for wave in graph.rungs[rung]
+    )
+
+
+def _is_settled(state: State, wave: Wave) -> bool:
+    """Passed; or every host of it has come to its end, or cannot begin unless a person releases others."""
+    if wave.id in state.run.passed:
+        return True
+    if state.rounds_left[wave.id]:
+        return False
+    if not state.busy[wave.id]:
+        may_pass = not wave.canary or state.statuses[wave.id][Status.VERIFIED]
+        return not may_pass or wave.combo in state.run.tripped
+    if not (state.dead or state.run.tripped):
+        return False
+    return all(state.kept(name) for name in wave.hosts if state.hosts[name].status in UNFINISHED)
+
+
+def _has_proven(graph: Graph, state: State, wave: Wave) -> bool:
+    """Passed, and a canary wave still has a verified host.
+
+    Where credit limits what comes next, the rest of the canaries need not be waited for while held hosts keep them from beginning.
+    """
+    if wave.canary and not state.statuses[wave.id][Status.VERIFIED]:
+        return False
+    kept = wave.canary and graph.harm is not None
+    return wave.id in state.run.passed or (kept and _is_settled(state, wave))
+
+
+def _share(graph: Graph, state: State, need: Need) -> tuple[int, int]:
+    """Of the hosts of the combo: how many there are, and how many are verified, or were there already."""
+    combo = graph.combos[need.combo or ""]
+    return combo.hosts + combo.current - state.left[combo.name], state.verified[combo.name] + combo.current
 
 
 def _missing(graph: Graph, state: State, need: Need) -> str:
     if need.rung is not None:
         return _unclimbed(graph, state, need.rung)
     if need.approved is not None:
-        return (
-            ""
-            if need.approved in state.run.approved
-            else f"what comes after {need.approved} waits for an approval"
-        )
+        return f"what comes after {need.approved} waits for an approval"
     if need.wave is not None:
         if need.wave not in state.run.passed:
             return f"wave {need.wave} has not passed"
-        proven = not graph.waves[need.wave].canary or state.statuses[need.wave][Status.VERIFIED]
-        return "" if proven else f"no canary of {need.wave} is verified any more"
-    return _share_missing(graph, state, need)
-
-
-def _share_missing(graph: Graph, state: State, need: Need) -> str:
-    combo = graph.combos[need.combo or ""]
-    wanted = combo.hosts + combo.current - state.left[combo.name]
-    verified = state.verified[combo.name] + combo.current
+        return f"no canary of {need.wave} is verified any more"
+    wanted, verified = _share(graph, state, need)
     if not wanted:
-        return f"no host of {combo.name} is left that could prove anything"
-    if verified >= need.share * wanted - 1e-9:
-        return ""
-    return f"{need.share:.0%} of {combo.name} is to be verified first, {verified} of {wanted} hosts are"
+        return f"no host of {need.combo} is left that could prove anything"
+    return f"{need.share:.0%} of {need.combo} is to be verified first, {verified} of {wanted} hosts are"
 
 
 def _unclimbed(graph: Graph, state: State, rung: str) -> str:
-    """A rung is climbed when nothing more can come of its waves, and one of its hosts at least is proof."""
-    waves_of_it = graph.rungs[rung]
-    unsettled = [wave.id for wave in waves_of_it if not _settled(state, wave)]
-    if unsettled:
-        more = f" and {len(unsettled) - SHOWN} more" if len(unsettled) > SHOWN else ""
-        return f"rung {rung} is not settled: {', '.join(unsettled[:SHOWN])}{more}"
-    proven = any(state.statuses[wave.id][Status.VERIFIED] for wave in waves_of_it)
-    return "" if proven else f"no host of rung {rung} is verified, so nothing is proven"
-
-
-def _settled(state: State, wave: Wave) -> bool:
-    """Passed; or no host of it is on its way, and those that have not begun are kept from it by a breaker."""
-    if wave.id in state.run.passed:
-        return True
-    counts = state.statuses[wave.id]
-    if counts[Status.RUNNING] or counts[Status.SOAKING] or state.rounds_left[wave.id]:
-        return False
-    if not counts[Status.WAITING]:
-        return not (wave.canary and counts[Status.VERIFIED]) or wave.combo in state.run.tripped
-    waiting = (name for name in wave.hosts if state.hosts[name].status is Status.WAITING)
-    return bool(state.run.tripped) and all(state.broken(name) for name in waiting)
+    unsettled = [wave.id for wave in graph.rungs[rung] if not _is_settled(state, wave)]
+    if not unsettled:
+        return f"no host of rung {rung} is verified, so nothing is proven"
+    more = f" and {len(unsettled) - SHOWN} more" if len(unsettled) > SHOWN else ""
+    return f"rung {rung} is not settled: {', '.join(unsettled[:SHOWN])}{more}"
 
 
 def _met(need: Need) -> str:
