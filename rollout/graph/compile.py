@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from rollout.errors import PlanInvalid
+from rollout.graph.budgets import of_combos, of_run, of_values
 from rollout.graph.climb import climb
 from rollout.graph.cut import Cut
 from rollout.graph.match import Matched, match
@@ -44,8 +45,10 @@ def compile_graph(plan: Plan, fleet: Fleet, parts: Mapping[str, str]) -> Graph:
         caps=caps,
         controller=plan.limits.controller,
         tolerated_canary=plan.failures.canary,
-        tolerated_combo=plan.failures.combo,
-        tolerated_run=len(nodes) if plan.failures.run is None else plan.failures.run,
+        tolerated_combo=of_combos(plan.failures, combos),
+        tolerated_run=of_run(plan.failures, len(nodes)),
+        tolerated_per=of_values(plan.failures, nodes.values()),
+        on_fault=plan.failures.on_fault,
         untouched=(*matched.untouched, *_unreached(rules, matched, nodes)),
         risks=plan.risks,
         notes=(*plan.defaults, *_notes(plan, fleet, matched), *cut.notes),

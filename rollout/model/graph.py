@@ -151,7 +151,8 @@ class Untouched:
 class Graph:
     """Everything that the scheduler needs to know, and nothing that changes.
 
-    `caps` maps every slot to how many hosts may hold it. `tolerated_*` are numbers of failed hosts. `harm` is how many hosts an unseen
+    `caps` maps every slot to how many hosts may hold it. `tolerated_*` are numbers of failed hosts: `_combo` by combo (one that
+    is absent is judged by evidence alone), `_per` by `factor=value`. `on_fault` says what a breaker stops. `harm` is how many hosts an unseen
     defect is expected to harm, at 95 % (None: the ramp asks for no credit). `calendar` says when hosts may begin (None: always);
     nothing begins that would not end before `deadline`, an instant.
     `digest` names plan, playbooks and hosts together; `parts` are the digests of each, for saying what changed.
@@ -166,12 +167,14 @@ class Graph:
     caps: Mapping[str, int]
     controller: int
     tolerated_canary: int
-    tolerated_combo: int
+    tolerated_combo: Mapping[str, int]
     tolerated_run: int
     untouched: tuple[Untouched, ...] = ()
     notes: tuple[str, ...] = ()
     parts: Mapping[str, str] = field(default_factory=dict)
     risks: tuple[Risk, ...] = ()
+    tolerated_per: Mapping[str, int] = field(default_factory=dict)
+    on_fault: Literal["isolate", "halt"] = "isolate"
     harm: float | None = None
     four_eyes: bool = False
     calendar: Calendar | None = None
@@ -256,7 +259,13 @@ class Graph:
             "risks": [asdict(risk) for risk in self.risks],
             "caps": dict(self.caps),
             "controller": self.controller,
-            "tolerated": [self.tolerated_canary, self.tolerated_combo, self.tolerated_run],
+            "tolerated": {
+                "canary": self.tolerated_canary,
+                "combo": dict(self.tolerated_combo),
+                "run": self.tolerated_run,
+                "per": dict(self.tolerated_per),
+            },
+            "on_fault": self.on_fault,
             "untouched": [[u.host, u.word, u.because, u.combo] for u in self.untouched],
             "notes": list(self.notes),
             "harm": self.harm,
@@ -281,9 +290,8 @@ class Graph:
             risks=tuple(_risk(risk) for risk in value.get("risks", ())),
             caps=value["caps"],
             controller=value["controller"],
-            tolerated_canary=value["tolerated"][0],
-            tolerated_combo=value["tolerated"][1],
-            tolerated_run=value["tolerated"][2],
+            **_tolerated(value),
+            on_fault=value.get("on_fault", "isolate"),
             untouched=tuple(Untouched(*u) for u in value["untouched"]),
             notes=tuple(value["notes"]),
             harm=value.get("harm"),
@@ -291,6 +299,15 @@ class Graph:
             calendar=None if calendar is None else Calendar.from_json(calendar),
             deadline=value.get("deadline"),
         )
+
+
+def _tolerated(value: Json) -> dict[str, Any]:
+    """Graphs of earlier versions have one number for all combos."""
+    told = value["tolerated"]
+    if isinstance(told, list):
+        of_combos = {combo["name"]: told[1] for combo in value["combos"]}
+        told = {"canary": told[0], "combo": of_combos, "run": told[2], "per": {}}
+    return {f"tolerated_{what}": amount for what, amount in told.items()}
 
 
 def _node(value: Json) -> Node:

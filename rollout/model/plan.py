@@ -199,12 +199,38 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """How many failed hosts are tolerated: a number, or a percentage of the hosts to upgrade that never goes below `at_least`."""
+
+    amount: Amount
+    at_least: int = 0
+
+    def of(self, total: int) -> int:
+        """How many of `total`: rounded down; 0 is a budget, too."""
+        percent = int(total * self.amount.number / 100 + 1e-9)
+        return max(percent, self.at_least) if self.amount.percent else int(self.amount.number)
+
+    def __str__(self) -> str:
+        """As it is said to a person."""
+        return f"{self.amount}, at least {self.at_least}" if self.at_least else str(self.amount)
+
+
+EVIDENCE: Literal["evidence"] = "evidence"
+"""In place of a budget: no number of failures is too many by itself; what they show is judged alone."""
+
+
+@dataclass(frozen=True, slots=True)
 class Failures:
-    """How many failed hosts are tolerated: among a combo's canaries, in its other waves, in the whole run."""
+    """How many failed hosts are tolerated: among a combo's canaries, in its other waves, in the whole run, per value of a factor.
+
+    `on_fault`: a breaker stops what shares the fault (`isolate`), or the whole run (`halt`).
+    """
 
     canary: int = 0
-    combo: int = 0
-    run: int | None = None
+    combo: Budget | int | Literal["evidence"] = 0
+    run: Budget | int | None = None
+    per: Mapping[str, Budget | int] = field(default_factory=dict)
+    on_fault: Literal["isolate", "halt"] = "isolate"
 
 
 @dataclass(frozen=True, slots=True)

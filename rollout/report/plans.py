@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rollout.model.graph import Combo, Graph, Wave
 from rollout.model.plan import Risk, Step
@@ -161,9 +161,25 @@ def _limits(compiled: Compiled) -> list[str]:
 def _failures(graph: Graph) -> list[str]:
     hosts = len(graph.nodes)
     run = f"{hosts} of {counted(hosts, 'host')}" if graph.tolerated_run >= hosts else str(graph.tolerated_run)
-    return [
-        f"failures tolerated: {graph.tolerated_canary} among a combo's canaries, {graph.tolerated_combo} among its other hosts, {run} in the run"
+    others = f"{_tolerated(graph.tolerated_combo)} among its other hosts" if graph.tolerated_combo else ""
+    others = others or "its other hosts judged by evidence alone"
+    lines = [
+        f"failures tolerated: {graph.tolerated_canary} among a combo's canaries, {others}, {run} in the run"
     ]
+    values: dict[str, dict[str, int]] = {}
+    for key, amount in graph.tolerated_per.items():
+        factor, _, value = key.partition("=")
+        values.setdefault(factor, {})[value] = amount
+    lines += [f"  per {plain(factor)}: {_tolerated(amounts)}" for factor, amounts in values.items()]
+    if graph.on_fault == "halt":
+        lines.append("  any breaker that trips halts the whole run")
+    return lines
+
+
+def _tolerated(amounts: Mapping[str, int]) -> str:
+    """One number if all have the same."""
+    each = sorted(set(amounts.values()))
+    return str(each[0]) if len(each) == 1 else listed((f"{what}: {n}" for what, n in amounts.items()), 8)
 
 
 def _notes(graph: Graph) -> list[str]:

@@ -48,8 +48,8 @@ def breakers(graph: Graph, state: State) -> list[Record]:
         why = ""
         if canaries > graph.tolerated_canary:
             why = f"{combo}: {_failed(canaries, 'canary', 'canaries')}, {graph.tolerated_canary} tolerated; nothing more begins in this combo"
-        elif others > graph.tolerated_combo:
-            why = f"{combo}: {_failed(others, 'host', 'hosts')} after its canaries, {graph.tolerated_combo} tolerated; nothing more begins in this combo"
+        elif others > graph.tolerated_combo.get(combo, others):
+            why = f"{combo}: {_failed(others, 'host', 'hosts')} after its canaries, {graph.tolerated_combo[combo]} tolerated; nothing more begins in this combo"
         if why or combo in state.run.tripped:
             records += _switch(state, combo, why)
     why = ""

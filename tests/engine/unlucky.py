@@ -174,7 +174,7 @@ def _of(state: State, status: Status) -> list[HostState]:
 def _may_leave(host: HostState, state: State, retired: Counter[str]) -> bool:
     """The failure of a host that leaves counts on: one too many, and the run could never come to its end."""
     graph, combo = state.graph, state.combo_of(host.name).name
-    tolerated = retired[combo] < graph.tolerated_combo and retired.total() < graph.tolerated_run
+    tolerated = retired[combo] < graph.tolerated_combo[combo] and retired.total() < graph.tolerated_run
     return tolerated and not state.wave_of(host.name).canary
 
 

@@ -219,7 +219,7 @@ def _check_intent(case: Case, state: State, event: Event) -> None:
     assert state.harmed_canaries[combo] <= graph.tolerated_canary, (
         "a host began when its canary was known lost"
     )
-    assert state.harmed_others[combo] <= graph.tolerated_combo, "a host began over its combo's budget"
+    assert state.harmed_others[combo] <= graph.tolerated_combo[combo], "a host began over its combo's budget"
     assert state.harmed <= graph.tolerated_run, "a host began over the run's budget"
 
 
