@@ -165,3 +165,54 @@ def test_how_long_a_host_takes_is_learned_from_those_of_its_combo() -> None:
     assert given.host("a11").status is Status.WAITING
     assert given.decides(until=given.now + 3_999) != ["start a11 precheck #1"]
     assert given.decides(until=given.now + 4_000) == ["start a11 precheck #1"]
+
+
+def test_a_canary_in_a_rack_that_a_dead_host_fills_holds_up_no_other_combo() -> None:
+    """Its wave has not passed; what comes after it begins as far as credit goes, and the canary when the dead host is released."""
+    plan = a_plan(
+        a_combo("a"), a_combo("b"), limits=Limits(Amount(50), {"rack": Amount(1)}), failures=Failures(1, 1)
+    )
+    graph = a_graph({"a": 2, "b": 4}, plan, racks=1)
+    first = replace(graph.waves["b/1"], hosts=("b1", "b2"), rung="combos")
+    rest = replace(graph.waves["b/2"], hosts=("b3", "b4"), needs=(Need(rung="combos"), Need(wave="b/1")))
+    one = replace(graph.waves["a/1"], rung="combos")
+    nodes = {**graph.nodes, "b2": replace(graph.nodes["b2"], wave="b/1")}
+    graph = replace(
+        graph, harm=3.0, nodes=nodes, waves={**graph.waves, "a/1": one, "b/1": first, "b/2": rest}
+    )
+    given = Given(graph).opened("a/1", "b/1").verified("b1").held("a1").carry_on()
+    assert "b/2" in given.state.run.opened
+    assert "b/1" not in given.state.run.passed
+    assert starts(given) == []
+    given.tell(Kind.RETIRED, "a1").carry_on()
+    assert given.host("b2").status is Status.WAITING
+    given.verified("b2").carry_on()
+    assert "b/1" in given.state.run.passed
+
+
+def test_with_sizes_of_its_own_and_no_credit_every_canary_is_waited_for() -> None:
+    plan = a_plan(
+        waves=[Amount(2), ALL], limits=Limits(Amount(50), {"rack": Amount(1)}), failures=Failures(1, 1)
+    )
+    given = Given(a_graph({"a": 6}, plan, racks=1)).opened("a/1").verified("a1")
+    given.did("a2", "precheck")
+    given.state.dead["rack=r0"] = 1
+    assert given.state.kept("a2")
+    assert given.carry_on().state.run.opened.keys() == {"a/1"}
+
+
+def test_no_more_hosts_get_ready_than_may_be_in_flight() -> None:
+    given = Given(a_ramp({"a": 9})).opened("a/1")
+    assert starts(given, "precheck") == ["a1"]
+    given.verified("a2", "a3", "a4", "a5")
+    assert len(starts(given, "precheck")) == 3  # besides a1
+
+
+def test_what_got_ready_and_a_breaker_keeps_is_no_longer_ahead_of_others() -> None:
+    given = Given(a_ramp({"a": 3, "b": 3})).opened("a/1", "b/1").did("a1", "precheck").did("b1", "precheck")
+    assert starts(given, "precheck") == []
+    given.tripped("a")
+    assert given.state.may_prepare("a")
+    rebuilt = type(given.state)(given.graph, given.state.run, given.state.hosts)
+    assert rebuilt.may_prepare("a")
+    assert not rebuilt.may_prepare("b")
