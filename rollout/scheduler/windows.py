@@ -1,11 +1,10 @@
 """Whether a host may begin at this time: its windows, the plan's deadline, and the end of this controller."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, inf
 
 from rollout.model.graph import Graph
-from rollout.model.windows import HORIZON, Calendar
+from rollout.model.windows import HORIZON, Calendar, Key
 from rollout.model.zones import DAY, UTC, Zone, told
 
 
@@ -34,18 +33,6 @@ def may_begin(graph: Graph, host: str, need: float, now: float, until: float | N
     return _closed(graph, node.zones, takes, need, now, until)
 
 
-def next_opening(
-    graph: Graph, needs: Iterable[tuple[str, float]], now: float, until: float | None = None
-) -> float | None:
-    """The first instant, `now` or later, at which one of the hosts may begin; None if none of them ever may.
-
-    `needs`: hosts, each with the seconds that it takes.
-    """
-    wanted = {(graph.nodes[host].zones, need) for host, need in needs}
-    found = (_opens(graph, key, need, now, until) for key, need in wanted)
-    return min((at for at in found if at is not None), default=None)
-
-
 def _end(graph: Graph, until: float | None) -> float:
     ends = (end for end in (until, graph.deadline) if end is not None)
     return min(ends, default=inf)
@@ -55,12 +42,7 @@ def _fits(end: float | None, now: float, need: float) -> bool:
     return end is not None and now + need <= end
 
 
-def _opens(graph: Graph, key: tuple[str, ...], need: float, now: float, until: float | None) -> float | None:
-    at = now if graph.calendar is None else graph.calendar.next_opening(key, now, need)
-    return at if at is not None and at + need <= _end(graph, until) else None
-
-
-def _ends(graph: Graph, key: tuple[str, ...], takes: str, now: float, until: float | None) -> str:
+def _ends(graph: Graph, key: Key, takes: str, now: float, until: float | None) -> str:
     """Of the controller's end and the deadline, whichever comes first."""
     if graph.deadline is None or (until is not None and until < graph.deadline):
         return f"this controller ends in {spoken((until or now) - now)}, and {takes}"
@@ -71,9 +53,7 @@ def _ends(graph: Graph, key: tuple[str, ...], takes: str, now: float, until: flo
     return f"{at} is in {spoken(graph.deadline - now)}, and {takes}"
 
 
-def _closed(
-    graph: Graph, key: tuple[str, ...], takes: str, need: float, now: float, until: float | None
-) -> Closed:
+def _closed(graph: Graph, key: Key, takes: str, need: float, now: float, until: float | None) -> Closed:
     calendar = graph.calendar or Calendar((), {})
     zone = calendar.zone(key)
     end = calendar.open_until(key, now)
@@ -81,27 +61,31 @@ def _closed(
     state = _state(calendar, key, takes, now)
     if at is None:
         return Closed(f"{state}; {_never(calendar, key, need, now)}")
-    opening = f"{told(zone, at, now)}{'' if end is not None else f' ({zone.name})'}"
+    opening = f"{_at(told(zone, at, now))}{'' if end is not None else f' ({zone.name})'}"
     which = "the next" if at == calendar.next_opening(key, end or now) else "the next that is long enough"
     if at + need > _end(graph, until):
         return Closed(f"{state}; {which} opens {opening}, too late {_for_what(graph, until)}")
     return Closed(f"{state}; {which} opens {opening}, in {spoken(at - now)}", at)
 
 
-def _state(calendar: Calendar, key: tuple[str, ...], takes: str, now: float) -> str:
+def _state(calendar: Calendar, key: Key, takes: str, now: float) -> str:
     """Closed, or about to close; and what denies it, if anything does."""
     end = calendar.open_until(key, now)
     denying = calendar.denying(key, now if end is None else end)
     if end is None:
         return f"closed by {denying}" if denying else "it is outside its windows"
     zone = calendar.zone(key)
-    why = f" for {denying}" if denying else ""
-    return (
-        f"its window closes{why} at {told(zone, end, now)} ({zone.name}), in {spoken(end - now)}, and {takes}"
-    )
+    why = f", for {denying}" if denying else ""
+    closes = f"closes {_at(told(zone, end, now))} ({zone.name}), in {spoken(end - now)}"
+    return f"its window {closes}{why}, and {takes}"
 
 
-def _never(calendar: Calendar, key: tuple[str, ...], need: float, now: float) -> str:
+def _at(time: str) -> str:
+    """`at 05:00`, but `Tue 05:00`."""
+    return f"at {time}" if time[0].isdigit() else time
+
+
+def _never(calendar: Calendar, key: Key, need: float, now: float) -> str:
     longest = calendar.longest(key, now)
     if not longest:
         return f"no window opens within {HORIZON // DAY} days"
