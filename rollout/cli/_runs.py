@@ -10,6 +10,7 @@ from rollout.errors import HALTED, JournalError, UsageError
 from rollout.journal import Journal, Owner, RunRow
 from rollout.model.event import REQUESTS, Event, Kind
 from rollout.model.fold import apply
+from rollout.model.learned import Lesson
 from rollout.model.state import State, Status
 from rollout.report.standing import RUNNING_SHOWN, Held, Holder, Running, Standing
 
@@ -111,6 +112,20 @@ def folded(book: Journal, run: str) -> State:
     for event in tail:
         apply(state, event)
     return state
+
+
+def lesson(book: Journal, plan: str) -> Lesson:
+    """What the newest run of the plan taught about how long things take; nothing, if there is none."""
+    row = newest(book, plan)
+    if row is None:
+        return Lesson()
+    state = folded(book, row.id)
+    chains = {
+        name: sum(host.spent.values())
+        for name, host in state.hosts.items()
+        if host.status is Status.VERIFIED and host.spent
+    }
+    return Lesson(state.learned.of_earlier_runs(), chains)
 
 
 def in_flight(book: Journal, run: str, host: str) -> Event | None:

@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Collection
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -142,6 +143,7 @@ def _begin(
     now = _compiling.compiled(plan, inventory)
     if source.saved is not None:
         _compiling.refuse_if_stale(source.saved, now)
+    now = replace(now, graph=_runs.lesson(book, plan.name).taught(now.graph))
     _show(now, view)
     if not now.graph.nodes:
         click.echo("nothing to do: no host is in a wave", err=view.as_json)

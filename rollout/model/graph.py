@@ -45,6 +45,8 @@ class Combo:
     hosts: int
     current: int = 0
     guests_ignored: str | None = None
+    learned: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """The seconds that steps took in an earlier run: p50 and p90."""
 
     def step(self, name: str) -> Step | None:
         """The step of that name, if the chain has it; or the undo or commit of one of its steps."""
@@ -318,7 +320,9 @@ def _node(value: Json) -> Node:
 
 def _combo(value: Json) -> Combo:
     chain = tuple(Step.from_json(step) for step in value["chain"])
-    return Combo(**{**value, "chain": chain, "to": {k: tuple(v) for k, v in value["to"].items()}})
+    learned = {step: (usual, late) for step, (usual, late) in value.get("learned", {}).items()}
+    to = {factor: tuple(globs) for factor, globs in value["to"].items()}
+    return Combo(**{**value, "chain": chain, "to": to, "learned": learned})
 
 
 def _risk(value: Json) -> Risk:
