@@ -15,10 +15,8 @@ from rollout.model.fleet import Host
 from rollout.model.graph import Need
 from rollout.model.plan import LAST, RAMP, ComboRule, Rung
 
-COVERING: tuple[Rung, ...] = ("factors", "pairs")
-
-MANY = 0.1
-"""The share of canaries from which the plan says which factor is to blame."""
+MANY, FEW = 0.1, 50
+"""The share of canaries from which the plan says which factor is to blame, unless the fleet is small anyway."""
 
 
 @dataclass(slots=True)
@@ -31,9 +29,8 @@ class _Climb:
     ends: dict[str, str] = field(default_factory=dict)
     canaries: dict[str, list[Host]] = field(default_factory=dict)
     lasts: dict[str, list[Host]] = field(default_factory=dict)
-    standing: int = 0
-    covering: int = 0
-    """How many hosts stand on the ladder, and how many of them cover factors or pairs."""
+    standing: list[Host] = field(default_factory=list)
+    """The hosts among which canaries are chosen."""
 
 
 def ladder_factors(cut: Cut) -> tuple[str, ...]:
@@ -57,12 +54,11 @@ def climb(cut: Cut, rules: Sequence[ComboRule], seed: str) -> None:
 def _stage(state: _Climb, stage: Stage) -> None:
     cut, plan = state.cut, state.cut.plan
     climbing = {rule.name: _not_last(state, rule) for rule in stage.rules if rule.waves is None}
-    state.standing += sum(map(len, climbing.values()))
+    state.standing += (host for members in climbing.values() for host in members)
     known = [host for name in stage.before for host in state.canaries[name]]
     choice = Choice(state.factors, tuple(plan.limits.per), state.ranks, known)
     choice.climb(plan.ladder.rungs, climbing)
     state.canaries[stage.name] = [host for found in choice.rungs.values() for host in found]
-    state.covering += sum(len(choice.rungs.get(rung, ())) for rung in COVERING)
     combo_of = {host.name: name for name, members in climbing.items() for host in members}
     entry = tuple(Need(rung=state.ends[name]) for name in stage.waits if name in state.ends)
     before, previous = entry, None
@@ -178,18 +174,19 @@ def _approvals(state: _Climb, stage: Stage, previous: Rung | None, rung: str) ->
 
 def _blame(state: _Climb) -> None:
     """Many canaries come of a factor with many values: of a serial number, say."""
-    canaries = sum(map(len, state.canaries.values()))
-    cut = state.cut
-    if state.covering < 2 or canaries <= MANY * state.standing:
+    canaries, hosts = sum(map(len, state.canaries.values())), len(state.standing)
+    covering = sum(
+        len(wave.hosts) for wave in state.cut.waves.values() if wave.rung.startswith(("factors", "pairs"))
+    )
+    if hosts < FEW or covering <= MANY * hosts:
         return
     values = {
-        factor: len({host.factors.get(factor, "") for members in cut.members.values() for host in members})
-        for factor in state.factors
+        factor: len({host.factors.get(factor, "") for host in state.standing}) for factor in state.factors
     }
     worst = max(values, key=lambda factor: values[factor])
     others = ", ".join(factor for factor in state.factors if factor != worst)
     way_out = f"`waves.factors: [{others}]`" if others else "`waves.ladder`"
-    cut.notes.append(
-        f"{canaries} of {state.standing} hosts are canaries, mostly for factor {worst}, which has {values[worst]} values; "
+    state.cut.notes.append(
+        f"{canaries} of {hosts} hosts are canaries, mostly for factor {worst}, which has {values[worst]} values; "
         f"{way_out} leaves it out"
     )
