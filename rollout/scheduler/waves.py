@@ -20,9 +20,12 @@ def waves(graph: Graph, state: State) -> list[Record]:
             return []
     records = []
     climbed: dict[str, bool] = {}
+    opened, busy = state.run.opened, state.busy
     for line in state.unfinished.values():
         for wave in line:
-            is_open = wave.id in state.run.opened
+            is_open = wave.id in opened
+            if is_open and busy[wave.id]:
+                continue
             record = _pass(graph, state, wave) if is_open else _open(graph, state, wave, climbed)
             if record is not None:
                 records.append(record)
@@ -42,8 +45,7 @@ def _open(graph: Graph, state: State, wave: Wave, climbed: dict[str, bool]) -> R
 
 
 def _pass(graph: Graph, state: State, wave: Wave) -> Record | None:
-    if state.busy[wave.id]:
-        return None
+    """Of a wave of which every host has come to an end."""
     counts = state.statuses[wave.id]
     if wave.canary and not counts[Status.VERIFIED]:
         return None  # zero samples never pass
