@@ -126,7 +126,7 @@ def _not_last(state: _Climb, rule: ComboRule) -> list[Host]:
         state.cut.notes.append(
             f"combo {rule.name}: others wait for it, so the hosts that are to be last are so in that combo alone"
         )
-    state.lasts[rule.name] = lasts
+    state.lasts[rule.name] = sorted(lasts, key=lambda host: (not host.pilot, state.ranks[host]))
     return [host for host in members if not host.last]
 
 
@@ -153,7 +153,6 @@ def _last(state: _Climb, stages: Sequence[Stage]) -> None:
         hosts = state.lasts.get(rule.name, [])
         if not hosts:
             continue
-        hosts = sorted(hosts, key=lambda host: (not host.pilot, state.ranks[host]))
         canary = [] if rule.name in cut.lines else hosts[:1]
         cut.add(rule, canary, LAST, needs, canary=True)
         before = tuple(Need(wave=wave.id) for wave in cut.lines.get(rule.name, ()))
