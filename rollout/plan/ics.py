@@ -35,8 +35,8 @@ def occurrences(folder: Path, name: str, *, allow: bool, now: datetime | None = 
 
     Whole days and times without a zone are wall times; others are instants.
     """
-    begin = (now or datetime.now(UTC)) - _MONTH
-    end = begin + timedelta(days=YEARS * 366)
+    today = now or datetime.now(UTC)
+    begin, end = today - _MONTH, today + timedelta(days=YEARS * 366)
     content = _content(folder, name)
     try:
         found = list(_occurrences(content, begin, end, late=not allow))
@@ -53,7 +53,7 @@ def _content(folder: Path, name: str) -> bytes:
     try:
         return content_of(folder / name, name)
     except PlanInvalid as error:
-        beside = (entry.name for entry in folder.glob("*.ics")) if "/" not in name else ()
+        beside = [entry.name for entry in folder.glob("*.ics") if entry.is_file()] if "/" not in name else []
         message = f"calendar {shown(name)} {error.problems[0].message}{meant(name, beside)}"
         raise CalendarInvalid(message) from None
 

@@ -19,6 +19,13 @@ _WEEKLY = re.compile(rf"(?P<days>.*?)\s*{_CLOCK}\s*\+\s*(?P<length>\S+)", re.ASC
 _FROM_TO = re.compile(rf"(?P<days>.*?)\s*{_CLOCK}\s*(?:-|\.\.|to)\s*{_CLOCK}", re.ASCII)
 _DATE = re.compile(rf"(\d{{4}})-(\d\d)-(\d\d)(?:[ T]+{_CLOCK})?", re.ASCII)
 _FORMS = "days, a time and a length (Mon-Fri 01:00 + 4h), dates (2026-12-20 .. 2027-01-05), or a calendar file (freezes.ics)"
+_SAID = {
+    **dict.fromkeys(("weekday", "weekdays", "workdays"), "Mon-Fri"),
+    **dict.fromkeys(("weekend", "weekends"), "Sat,Sun"),
+    **dict.fromkeys(("everyday", "nightly", "always"), "daily"),
+}
+"""Words that are often used for days."""
+
 _WEEK = 7 * DAY
 _FIRST_YEAR, _LAST_YEAR = zones.FIRST.year, zones.LAST.year - 1
 
@@ -139,7 +146,8 @@ def _days(text: str) -> tuple[int, ...]:
 
 def _day(word: str) -> int:
     if word not in WEEKDAYS:
-        near = meant(word[:1].upper() + word[1:].lower(), (*WEEKDAYS, "daily"))
+        said = _SAID.get(word.lower(), "")
+        near = f"; did you mean {said}?" if said else meant(word.capitalize(), (*WEEKDAYS, "daily"))
         raise ValueError(f"{shown(word)} is no day, expected daily or one of {', '.join(WEEKDAYS)}{near}")
     return WEEKDAYS.index(word)
 
@@ -147,8 +155,8 @@ def _day(word: str) -> int:
 def _dates(text: str, *, allow: bool) -> Dates:
     """One day, days from one to another, or the time between two times; a day at the end counts whole."""
     first, dots, last = (part.strip() for part in text.partition(".."))
-    if dots and not last:
-        raise ValueError(f"{shown(text)} has no end")
+    if (dots and not last) or (not dots and _DATE.fullmatch(first) and ":" in first):
+        raise ValueError(f"{shown(text)} has no end, such as .. 2027-01-05")
     last = last or first
     begin, end = _wall(first), _wall(last) + (0 if ":" in last else DAY)
     if end <= begin:
@@ -161,7 +169,7 @@ def _wall(text: str) -> float:
     found = _DATE.fullmatch(text)
     if found is None:
         raise ValueError(
-            f"{shown(text)} is not a date such as 2026-12-20, nor one with a time such as 2026-12-20 18:00"
+            f"{shown(text)} is not a date such as 2026-12-20, one with a time such as 2026-12-20 18:00, or two with .. between"
         )
     year, month, day = int(found[1]), int(found[2]), int(found[3])
     number = days(year, month, day)

@@ -39,7 +39,8 @@ def mistake(name: str) -> str | None:
         )
     if _zone(name) is not None:
         return None
-    return f"unknown time zone {shown(name)}{meant(name, sorted(available_timezones())) or '; names are those of IANA, such as Europe/Berlin'}"
+    known = sorted(one for one in available_timezones() if not one.startswith(_OF_THIS_MACHINE))
+    return f"unknown time zone {shown(name)}{meant(name, known) or '; names are those of IANA, such as Europe/Berlin'}"
 
 
 @cache
