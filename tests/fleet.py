@@ -103,6 +103,7 @@ def an_engine(
     gate: Callable[[World], Gate] = RehearsedGate,
     poll: float | None = None,
     paths: PathAsker | None = None,
+    until: float | None = None,
 ) -> Engine:
     """A controller over an imagined world, in virtual time, on a run that the journal has.
 
@@ -118,4 +119,5 @@ def an_engine(
         steps=steps,
         poll=poll,
         paths=paths,
+        until=until,
     )

@@ -91,7 +91,7 @@ def command(traceback: bool) -> None:
 
     Exit codes: 0 done, 1 error, 2 a plan has changes, 3 halted: a person is needed, 4 finished with
     hosts held, 5 locked by another controller, 6 the plan is stale, 7 approval is missing,
-    8 not now, 64 usage, 65 the plan has mistakes, 130 or 143 stopped safely.
+    8 not now, 64 usage, 65 the plan has mistakes, 75 its time was used up: run again, 130 or 143 stopped safely.
     """
     if traceback:
         os.environ["ROLLOUT_TRACEBACK"] = "1"

@@ -28,6 +28,8 @@ class View:
     as_json: bool = False
     verbose: bool = False
     log: Path | None = None
+    until: float | None = None
+    """When the controller has to end, in seconds since the epoch."""
 
 
 def refuse_if_held(row: RunRow, *, take_over: bool = False) -> None:
@@ -98,7 +100,9 @@ def drive(
     plan_file = Path(plan.file)
     reach = _controller.real(graph, inventory, plan_file, units_beside(journal, plan_file))
     screen = _screen.screen(run, graph, as_json=view.as_json, verbose=view.verbose, log=view.log)
-    stop, state = _controller.control(book, run, graph, reach, screen, lift=lift, gone=gone, force=force)
+    stop, state = _controller.control(
+        book, run, graph, reach, screen, lift=lift, gone=gone, force=force, until=view.until
+    )
     if not view.as_json:
         click.echo()
         click.echo(ending.text(run, graph, state, stop, _runs.options(journal)), nl=False)

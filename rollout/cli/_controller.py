@@ -19,7 +19,7 @@ from rollout.engine.paths import Examiner, PathAsker, ThreadedPaths
 from rollout.engine.steps import Steps
 from rollout.engine.subjects import Connect, Subjects
 from rollout.engine.ways import SshWays
-from rollout.errors import INTERRUPTED, TERMINATED, InventoryError
+from rollout.errors import INTERRUPTED, TERMINATED, TIME_BUDGET_USED, InventoryError
 from rollout.journal import Journal, Owner
 from rollout.model.decision import Stop
 from rollout.model.event import Event, Kind
@@ -140,8 +140,11 @@ def control(
     lift: str | None = None,
     gone: Mapping[str, str] | None = None,
     force: bool = False,
+    until: float | None = None,
 ) -> tuple[Stop, State]:
     """Carry the run on until it ends or stops. `lift`: why a pause is lifted first. `force`: as in `Journal.claim`.
+
+    `until`: when this controller has to end, in seconds since the epoch; then it stops safely.
 
     Raises Locked, LeaseLost, JournalError.
     """
@@ -160,7 +163,13 @@ def control(
         listener=screen.tell,
         gone=gone,
         paths=reach.paths,
+        until=until,
     )
+    if until is not None:
+        words = (
+            "time used up: nothing more began, and what was in flight has ended; `rollout resume` carries on"
+        )
+        inbox.post(StopAsked(TIME_BUDGET_USED, words), after=until - inbox.now())
     with screen, stopping(inbox):
         stop = engine.run()
     reach.tidy(run)

@@ -2,6 +2,7 @@
 
 import math
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,27 @@ wait = click.option(
     callback=_patience,
     metavar="[=DURATION]",
     help="While another controller holds the run, wait for it (for so long), and take over.",
+)
+
+
+def _end(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
+    """From now on, in seconds since the epoch."""
+    if value is None:
+        return None
+    from rollout.plan.scalars import duration
+
+    try:
+        return time.time() + duration(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+max_duration = click.option(
+    "--max-duration",
+    "until",
+    callback=_end,
+    metavar="DURATION",
+    help="End after so long at a safe point, with exit code 75; no host begins that would take longer.",
 )
 
 

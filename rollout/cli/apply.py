@@ -45,6 +45,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 @_options.verbose
 @_options.log
 @_options.wait
+@_options.max_duration
 def command(
     *,
     plan: Path,
@@ -58,6 +59,7 @@ def command(
     verbose: bool,
     log: Path | None,
     wait: float | None,
+    until: float | None,
 ) -> int:
     """Carry out a plan, or carry on with the run of it.
 
@@ -71,7 +73,7 @@ def command(
         raise UsageError("--check goes with --dry-run: it changes nothing")
     source = _compiling.source(plan)
     read = _compiling.read_plan(source.plan_file)
-    view = _carrying.View(as_json, verbose, log)
+    view = _carrying.View(as_json, verbose, log, until)
     if dry_run:
         return _dry_run(source, read, check, as_json=as_json)
     path = _runs.where(journal, source.plan_file)

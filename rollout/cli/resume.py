@@ -24,6 +24,7 @@ from rollout.model.plan import Plan
     help="The controller that held the run cannot be seen from here, and I know that it is dead.",
 )
 @_options.wait
+@_options.max_duration
 def command(
     *,
     plan: Path | None,
@@ -34,6 +35,7 @@ def command(
     log: Path | None,
     take_over: bool,
     wait: float | None,
+    until: float | None,
 ) -> int:
     """Carry on with the newest run.
 
@@ -45,7 +47,7 @@ def command(
         read = _compiling.read_plan(source.plan_file) if source else None
         row = _found(book, read, run)
         turn = Turn(book, row.id, wait, as_json, take_over)
-        view = _carrying.View(as_json, verbose, log)
+        view = _carrying.View(as_json, verbose, log, until)
         paused = _runs.paused(book, row.id)
 
         def carry_on(row: RunRow) -> int:

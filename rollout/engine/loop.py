@@ -55,7 +55,7 @@ class Engine:
 
     `poll` is how often, in seconds, the journal is read for the requests of people while nothing happens; None: never.
     `gone` maps hosts that have left the inventory to a sentence about it. `paths` is asked before a host that has vanished is
-    blamed for it.
+    blamed for it. `until` is when this controller has to end, by the inbox's clock: no host begins that would take longer.
     """
 
     def __init__(
@@ -72,10 +72,11 @@ class Engine:
         poll: float | None = 1.0,
         gone: Mapping[str, str] | None = None,
         paths: PathAsker | None = None,
+        until: float | None = None,
     ) -> None:
         self._journal, self._lease, self._graph = journal, lease, graph
         self._steps, self._asker, self._subjects, self._inbox = steps, asker, subjects, inbox
-        self._listener, self._poll, self._gone = listener, poll, gone or {}
+        self._listener, self._poll, self._gone, self._until = listener, poll, gone or {}, until
         self._doubts = Doubts(graph, paths, inbox.post)
         self._unkept: dict[str, None] = {}
         self._questions = count(1)
@@ -93,7 +94,8 @@ class Engine:
         """Until the end of this controller; the lease is given back. Raises LeaseLost, LimitReached, JournalFull, JournalError."""
         self._take_up()
         while True:
-            decisions = decide(self._graph, self.state, self._now())
+            until = None if self._until is None else self._until + self._ahead
+            decisions = decide(self._graph, self.state, self._now(), until)
             if self._stopping is not None:
                 decisions = [self._stop_safely(self._stopping, decisions)]
             for decision in decisions:

@@ -28,8 +28,9 @@ def rehearsed_engine(
     listener: Listener = lambda _event, _state: None,
     poll: float | None = None,
     paths: PathAsker | None = None,
+    until: float | None = None,
 ) -> Engine:
-    """A controller of a run that the journal has. `gates` and `steps`: instead of those of the world; `poll` and `paths` as of `Engine`."""
+    """A controller of a run that the journal has. `gates` and `steps`: instead of those of the world; `poll`, `paths` and `until` as of `Engine`."""
     return Engine(
         journal,
         lease,
@@ -43,6 +44,7 @@ def rehearsed_engine(
         listener=listener,
         poll=poll,
         paths=paths,
+        until=until,
     )
 
 

@@ -19,6 +19,7 @@ from rollout.model.graph import Graph
 from rollout.model.state import State
 from rollout.scheduler.ending import ending
 from rollout.scheduler.hosts import go_on
+from rollout.scheduler.out_of_time import used_up
 from rollout.scheduler.room import beginners, opening, slot_takers
 from rollout.scheduler.waves import waves
 
@@ -134,10 +135,11 @@ def _begin(graph: Graph, state: State, now: float, until: float | None, room: in
 
 def _rest(graph: Graph, state: State, now: float, until: float | None) -> Decision:
     times = [at for at in (_next_time(state, now), opening(graph, state, now, until)) if at is not None]
-    if state.open or state.asking or times:
+    first = min(times, default=None)
+    if state.open or state.asking or (first is not None and (until is None or first <= until)):
         because = f"{len(state.open)} steps and {len(state.asking)} gate questions in flight"
-        return Wait(min(times, default=None), because)
-    return ending(graph, state, now)
+        return Wait(first, because)
+    return ending(graph, state, now, until) if first is None else used_up(state, now, first)
 
 
 def _next_time(state: State, now: float) -> float | None:

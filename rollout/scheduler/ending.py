@@ -7,6 +7,7 @@ from rollout.model.decision import Stop, Wait
 from rollout.model.graph import Graph
 from rollout.model.state import State, Status
 from rollout.model.suspicion import BY_CONTROLLER, BY_PATH
+from rollout.scheduler.out_of_time import out_of_time, too_late
 from rollout.scheduler.paths import said, wait_for_path
 from rollout.scheduler.waves import unmet
 
@@ -14,8 +15,8 @@ STANDSTILLS = frozenset({"gate", BY_PATH, BY_CONTROLLER})
 """Pauses that nobody asked for: what causes them is to be mended."""
 
 
-def ending(graph: Graph, state: State, now: float) -> Stop | Wait:
-    """How the controller ends, with the exit code of design section 10."""
+def ending(graph: Graph, state: State, now: float, until: float | None = None) -> Stop | Wait:
+    """How the controller ends, with the exit code of design section 10. `until`: as of `decide`."""
     totals: Counter[Status] = Counter()
     for counts in state.statuses.values():
         totals.update(counts)
@@ -31,7 +32,10 @@ def ending(graph: Graph, state: State, now: float) -> Stop | Wait:
     if state.run.paused:
         code = HALTED if state.stuck or state.run.paused_by in STANDSTILLS else NotNow.exit_code
         return wait_for_path(state, now) or Stop(code, f"paused: {said(state)} ({tally})")
-    return Stop(HALTED, f"halted: {'; '.join(stalls(graph, state))} ({tally})")
+    later = out_of_time(graph, state, now, until)
+    if later is not None:
+        return Stop(later.exit_code, f"{later.because} ({tally})")
+    return Stop(HALTED, f"halted: {'; '.join(stalls(graph, state, now))} ({tally})")
 
 
 def _tally(totals: Counter[Status]) -> str:
@@ -58,7 +62,7 @@ def _to_be_answered(state: State) -> bool:
     return any(host.harmed and host.status not in answered for host in state.hosts.values())
 
 
-def stalls(graph: Graph, state: State) -> list[str]:
+def stalls(graph: Graph, state: State, now: float) -> list[str]:
     """What keeps the rest from beginning, one sentence each."""
     reasons = list(state.run.tripped.values())
     for line in graph.waves_of.values():
@@ -75,7 +79,7 @@ def stalls(graph: Graph, state: State) -> list[str]:
             and not counts[Status.RUNNING]
         ):
             reasons.append(f"{wave.id} has no verified canary, so the rest of {wave.combo} does not begin")
-    reasons += _full(graph, state)
+    reasons += _full(graph, state) + too_late(graph, state, now)
     return reasons or ["nothing can begin"]
 
 

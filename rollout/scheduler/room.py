@@ -8,7 +8,7 @@ from rollout.model.graph import Graph
 from rollout.model.learned import LATE
 from rollout.model.state import WALKING, HostState, State
 from rollout.scheduler.stops import host_stopped, stopped
-from rollout.scheduler.windows import may_begin
+from rollout.scheduler.windows import Closed, may_begin
 
 
 def slot_takers(state: State) -> Iterator[str]:
@@ -29,17 +29,25 @@ def beginners(state: State) -> Iterator[str]:
     )
 
 
-def opening(graph: Graph, state: State, now: float, until: float | None) -> float | None:
-    """When the first of them may begin that time alone holds up; None if time holds up none."""
-    if graph.calendar is None:
-        return None
+def shut(graph: Graph, state: State, now: float, until: float | None) -> Iterator[tuple[str, Closed]]:
+    """One of each kind of hosts whose turn it is, and that time keeps from beginning."""
     alike: dict[tuple[object, ...], HostState] = {}
     for name in (*slot_takers(state), *beginners(state)):
         host, node = state.hosts[name], graph.nodes[name]
         if not host_stopped(state, name):
             alike.setdefault((node.zones, node.combo, host.passed), host)
-    shut = (may_begin(graph, host.name, seconds_left(state, host), now, until) for host in alike.values())
-    return min((closed.opens for closed in shut if closed and closed.opens is not None), default=None)
+    for host in alike.values():
+        closed = may_begin(graph, host.name, seconds_left(state, host), now, until)
+        if closed is not None:
+            yield host.name, closed
+
+
+def opening(graph: Graph, state: State, now: float, until: float | None) -> float | None:
+    """When the first of them may begin that time alone holds up; None if time holds up none."""
+    if graph.calendar is None:
+        return None
+    closed = (closed for _, closed in shut(graph, state, now, until))
+    return min((found.opens for found in closed if found.opens is not None), default=None)
 
 
 def in_its_way(

@@ -2,7 +2,9 @@
 
 import json
 import stat
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from rollout.model.seams import Connection
 from rollout.model.state import Status
 from rollout.report import ending
 from tests.cli.worlds import INVENTORY, STEP, Typist, a_plan_folder, failing
+from tests.fleet import CHAIN, a_combo, a_graph, a_plan
 
 
 def unreachable(host: str, _variables: object) -> Connection:
@@ -289,3 +292,39 @@ def test_an_abort_lists_what_stays_closed(rollout: Typist, plan: Path, world: Wo
     world.faults = {}
     said = rollout("apply", "here/plan.yml", "--yes")
     assert said.code == 0, "an aborted run is over: apply begins a new one"
+
+
+@pytest.mark.parametrize("command", ["apply here/plan.yml --yes", "resume here/plan.yml"])
+@pytest.mark.parametrize("budget", ["1s", "5m"])
+def test_what_does_not_fit_before_the_end_of_the_controller_does_not_begin(
+    rollout: Typist, plan: Path, world: World, command: str, budget: str
+) -> None:
+    if command.startswith("resume"):
+        assert rollout("apply", "here/plan.yml", "--yes", "--max-duration", "1s").code == 75
+    said = rollout(*command.split(), "--max-duration", budget)
+    assert said.code == 75, said.err
+    assert "time used up: " in said.out
+    assert "`rollout resume` carries on" in said.out
+    assert not world.began
+    assert rollout("resume", "here/plan.yml", "--max-duration", "1h").code == 0
+
+
+def test_a_controller_whose_time_has_come_ends_when_the_step_in_flight_has_ended(tmp_path: Path) -> None:
+    """Its hosts take far longer than they were thought to."""
+    steps = [replace(step, expect=0.0) for step in CHAIN]
+    graph = a_graph({"a": 2}, a_plan(a_combo("a", steps=steps)))
+    world = World(lambda: 0.0, duration=lambda _host, _step: 1.0)
+    reach = _controller.Reach(Rehearsal(world), InlineAsker({}), {}, lambda _host: {}, unreachable)
+    with journal.open(str(tmp_path / "j")) as book:
+        book.create("run", graph, plan_file="plan.yml", created_by="me")
+        stop, state = _controller.control(book, "run", graph, reach, Lines(graph), until=time.time() + 0.5)
+    assert stop.exit_code == 75
+    assert not state.open
+    assert not world.began["a1", "upgrade"]
+
+
+def test_a_budget_that_is_no_duration_is_refused(rollout: Typist, tmp_path: Path) -> None:
+    (tmp_path / "plan.yml").write_text("")
+    said = rollout("apply", "plan.yml", "--yes", "--max-duration", "55")
+    assert said.code == 64
+    assert '"55" is not a duration such as 30s' in said.err
