@@ -1,6 +1,8 @@
 """A run over an imagined fleet from its first event to its last, controllers that die included. The policy is that of the real run: there is no other."""
 
+import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rollout.engine.inbox import Message, VirtualInbox
@@ -14,6 +16,7 @@ from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph
 from rollout.model.simulated import Simulated
 from rollout.model.state import State, Status
+from rollout.scheduler.waves import approval_awaited
 
 RUN = "simulation"
 
@@ -25,6 +28,12 @@ LONGEST = 366 * 86400.0
 
 PATIENCE = 1000
 """Events for each host beyond which a run goes round in circles."""
+
+LOOK = math.inf
+"""A person wakes whoever waits: nobody has to look at the journal in between."""
+
+CLIMBS = frozenset({Kind.PASSED, Kind.HELD, Kind.TRIPPED, Kind.VERIFIED, Kind.APPROVED, Kind.TAKEN_UP})
+"""After which events an approval may be all that is waited for."""
 
 STOPPERS = frozenset({Kind.TRIPPED, Kind.STUCK, Kind.PAUSED, Kind.SUSPECTED, Kind.ABORTED})
 
@@ -71,23 +80,64 @@ class _Timeline(VirtualInbox):
         super().__init__(start)
         self._end = start + LONGEST
         self._turns = turns
+        self._act: tuple[float, Callable[[], None]] | None = None
 
     def get(self, until: float | None) -> Message | None:
         """As that of `VirtualInbox`. Raises _Endless when nothing ever comes, or too late, or too often."""
         self._turns -= 1
         if self._turns < 0:
             raise _Endless("it goes round in circles: far more turns were taken than its hosts have steps")
-        if until is None and not self._heap:
+        due = math.inf if until is None else until
+        due = min(due, self._heap[0][0]) if self._heap else due
+        if self._act is not None and self._act[0] <= due:
+            self._do()
+            return None
+        if math.isinf(due):
             raise _Endless("it waits for ever: nothing is in flight, and nothing is due")
         message = super().get(until)
         if self._now > self._end:
             raise _Endless(f"it is not at its end after {LONGEST / 86400:.0f} days")
         return message
 
+    def later(self, seconds: float, act: Callable[[], None]) -> None:
+        """A person will do something then; whoever waits is woken."""
+        self._act = (self._now + seconds, act)
+
+    def waits_for_person(self) -> bool:
+        """Whether anybody was to do something; it is done by now."""
+        waited = self._act is not None
+        self._do()
+        return waited
+
+    def _do(self) -> None:
+        if self._act is not None:
+            (at, act), self._act = self._act, None
+            self._now = max(self._now, at)
+            act()
+
     def restart(self) -> None:
         """Nobody hears what was to be reported to a controller that died."""
         self._heap.clear()
         self._now += REBORN
+
+
+class _Person:
+    """Approves what is asked of him, so many seconds after he is asked."""
+
+    def __init__(self, graph: Graph, journal: MemoryJournal, inbox: _Timeline, delay: float) -> None:
+        self._graph, self._journal, self._inbox, self._delay = graph, journal, inbox, delay
+        self._asked: set[str] = set()
+
+    def look(self, state: State) -> None:
+        """He is asked when nothing else is waited for."""
+        rung = approval_awaited(self._graph, state)
+        if rung is not None and rung not in self._asked:
+            self._asked.add(rung)
+            self._inbox.later(self._delay, lambda: self._approve(rung))
+
+    def _approve(self, rung: str) -> None:
+        data = {"through": rung, "digest": self._graph.digest, "by": "imagined"}
+        self._journal.request(RUN, Event(Kind.APPROVED, "approved by an imagined person", data=data))
 
 
 @dataclass
@@ -96,6 +146,7 @@ class _Watch:
 
     graph: Graph
     deaths: list[int]
+    person: _Person
     slots: dict[str, float] = field(default_factory=dict)
     vm_seconds: float = 0.0
     stopped: list[Event] = field(default_factory=list)
@@ -108,6 +159,8 @@ class _Watch:
             self._count(event.host, event.at, taken=state.hosts[event.host].slot)
         if event.kind in STOPPERS:
             self.stopped.append(event)
+        if self.graph.approvals and event.kind in CLIMBS:
+            self.person.look(state)
         if self.deaths and self.seen >= self.deaths[0]:
             self.deaths.pop(0)
             raise _Died
@@ -137,7 +190,8 @@ class _Run:
         }
         self._journal = MemoryJournal(self._inbox.now)
         self._journal.create(RUN, graph, plan_file="", created_by="")
-        self._watch = _Watch(graph, self._deaths())
+        person = _Person(graph, self._journal, self._inbox, scenario.approval)
+        self._watch = _Watch(graph, self._deaths(), person)
 
     def _deaths(self) -> list[int]:
         """After which events the controller dies; most runs have at least so many."""
@@ -148,7 +202,7 @@ class _Run:
     def carried(self) -> Simulation:
         """Through as many controllers as it takes."""
         state: State | None = None
-        number, endless = 0, False
+        number, deaths, endless = 0, 0, False
         while True:
             number += 1
             lease = self._journal.claim(RUN, imagined_owner(number))
@@ -160,17 +214,21 @@ class _Run:
                 self._inbox,
                 gates=self._gates,
                 listener=self._watch.listen,
+                poll=LOOK,
             )
             state = engine.state
             try:
                 stop = engine.run()
             except _Died:
+                deaths += 1
                 self._inbox.restart()
                 continue
             except _Endless as why:
                 stop, endless = Stop(ERROR, f"the simulation was cut off: {why}"), True
-            break
-        return self._ended(stop, state, number - 1, endless=endless)
+                break
+            if not self._inbox.waits_for_person():
+                break
+        return self._ended(stop, state, deaths, endless=endless)
 
     def _ended(self, stop: Stop, state: State, crashes: int, *, endless: bool) -> Simulation:
         start, now = self._scenario.start, self._inbox.now()

@@ -68,6 +68,18 @@ def unmet(graph: Graph, state: State, wave: Wave) -> list[str]:
     return [_missing(graph, state, need) for need in wave.needs if not _is_met(graph, state, need, {})]
 
 
+def approval_awaited(graph: Graph, state: State) -> str | None:
+    """The rung after which a person has to approve now: nothing else keeps some wave from opening."""
+    if len(state.run.approved) == len(graph.approvals):
+        return None
+    for line in state.unfinished.values():
+        wave = next((wave for wave in line if wave.id not in state.run.opened), None)
+        unmet = [need for need in wave.needs if not _is_met(graph, state, need, {})] if wave else []
+        if unmet and all(need.approved is not None for need in unmet):
+            return unmet[0].approved
+    return None
+
+
 def _is_met(graph: Graph, state: State, need: Need, climbed: dict[str, bool]) -> bool:
     """`climbed` keeps what was found of rungs: many waves need the same."""
     if need.rung is not None:

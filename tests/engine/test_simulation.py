@@ -1,6 +1,7 @@
 """A simulated run is the real one over imagined hosts: a seed replays exactly, controllers may die, and it always ends."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,7 @@ from rollout.engine.simulation import Scenario, Simulation, simulate
 from rollout.executors.imagined import Chances, Defect
 from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph
-from rollout.model.plan import Amount, Failures, GateRule, Limits, Moment, Soak
+from rollout.model.plan import Amount, Approval, Failures, GateRule, Limits, Moment, Soak
 from rollout.model.state import Status
 from tests.fleet import a_combo, a_graph, a_plan
 
@@ -112,8 +113,6 @@ def test_minutes_of_guests_are_counted_while_their_host_holds_its_slot() -> None
 
 
 def with_guests(graph: Graph, guests: int) -> Graph:
-    from dataclasses import replace
-
     return replace(graph, nodes={name: replace(node, guests=guests) for name, node in graph.nodes.items()})
 
 
@@ -149,3 +148,25 @@ def test_events_can_be_looked_at() -> None:
     run = simulate(GRAPH, scenario(), 1)
     assert len(run.events) == run.result.events
     assert all(isinstance(event, Event) for event in run.events)
+
+
+LADDER = replace(
+    a_plan(a_combo("a"), a_combo("b"), soak=Soak(600, 60)),
+    waves=None,
+    harm=3.0,
+    approval=Approval(("combos",)),
+)
+
+
+@pytest.mark.parametrize("crashes", [0, 4])
+def test_a_person_approves_what_is_asked_of_him_after_as_long_as_he_takes(crashes: int) -> None:
+    graph = a_graph({"a": 20, "b": 10}, LADDER)
+    runs = [
+        simulate(graph, Scenario(Chances(), crashes, approval=approval), 1) for approval in (0.0, 86_400.0)
+    ]
+    for run in runs:
+        assert run.result.stop.exit_code == 0
+        assert run.result.statuses == {Status.VERIFIED: 30}
+        assert [event.kind for event in run.events].count(Kind.APPROVED) == 1
+    at_once, later = (run.result.took for run in runs)
+    assert 86_400 - 3600 < later - at_once < 86_400 + 3600
