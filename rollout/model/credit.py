@@ -5,7 +5,8 @@ JAMA 249, 1983). So k hosts in flight harm 3k/n of them at most, as expected, an
 exact Poisson bound takes the place of 3.
 """
 
-from math import sqrt
+from collections import Counter
+from math import inf, sqrt
 
 Z95 = 1.6449
 """The 95 % quantile of the normal distribution."""
@@ -22,3 +23,49 @@ def bound(late: int) -> float:
 def allowed(harm: float, verified: int, late: int) -> int:
     """How many hosts may be in flight: never less than 1. `late` hosts failed after they had been healthy on the target."""
     return max(1, int(harm * verified / bound(late) + 1e-9))
+
+
+class Credit:
+    """What is proven and what is in flight, by combo and in all; kept up as hosts change. `harm` None: everything may be in flight."""
+
+    def __init__(self, harm: float | None) -> None:
+        self._harm = harm
+        self.verified: Counter[str] = Counter()
+        self.late: Counter[str] = Counter()
+        """Hosts that failed after they had been healthy on the target."""
+        self.exposed: Counter[str] = Counter()
+        """Hosts in flight beyond what is proven."""
+        self._total = 0
+        self._allowed: dict[str, int] = {}
+        self._allowed_in_all = 1
+
+    def prove(self, combo: str, by: int) -> None:
+        """So many more hosts of the combo are verified."""
+        self.verified[combo] += by
+        self._earn(combo)
+
+    def lose(self, combo: str, by: int) -> None:
+        """So many more of them failed late."""
+        self.late[combo] += by
+        self._earn(combo)
+
+    def expose(self, combo: str, by: int) -> None:
+        """So many more of them are in flight."""
+        self.exposed[combo] += by
+        self._total += by
+
+    def _earn(self, combo: str) -> None:
+        if self._harm is not None:
+            self._allowed[combo] = allowed(self._harm, self.verified[combo], self.late[combo])
+            self._allowed_in_all = allowed(self._harm, self.verified.total(), self.late.total())
+
+    def allows(self, combo: str | None = None) -> float:
+        """How many hosts of the combo, or in all, may be in flight."""
+        if self._harm is None:
+            return inf
+        return self._allowed_in_all if combo is None else self._allowed.get(combo, 1)
+
+    def left(self, combo: str | None = None) -> float:
+        """How many more may be; less than 0 if a late failure took credit back. What is left of a combo is never more than what is left in all."""
+        in_all = self.allows() - self._total
+        return in_all if combo is None else min(self.allows(combo) - self.exposed[combo], in_all)
