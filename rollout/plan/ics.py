@@ -96,6 +96,10 @@ def _check(event: Any) -> None:
         length is not None and length.dt <= timedelta()
     ):
         raise CalendarInvalid(f"{called} ends before it begins, or has no length")
+    if "EXRULE" in event:
+        raise CalendarInvalid(
+            f"{called} has an EXRULE, which RFC 5545 no longer knows; list its dates as EXDATE"
+        )
     rules = event.get("RRULE", [])
     for rule in rules if isinstance(rules, list) else [rules]:
         often = _TOO_OFTEN.intersection(str(word).upper() for word in rule.get("FREQ", ()))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from rollout.model.graph import Combo, Graph, Wave
 from rollout.model.plan import Risk, Step
 from rollout.model.slots import FLEET
-from rollout.report import rungs
+from rollout.report import rungs, windows
 from rollout.report.estimate import bound, seconds_of_run, seconds_of_wave
 from rollout.report.plain import counted, listed, plain, spoken, table
 from rollout.report.saved import Compiled
@@ -37,6 +37,7 @@ def text(compiled: Compiled) -> str:
         _risks(graph),
         _limits(compiled),
         _failures(graph),
+        windows.lines(graph),
         _notes(graph),
         _untouched(graph),
     ]

@@ -1,10 +1,12 @@
 """Calendar files as other programs write them: what they deny, and what cannot be relied upon."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from rollout.model.plan import Plan
 from rollout.model.windows import Calendar, Dates, Span, When, Window
 from rollout.model.zones import DAY, days
 from rollout.plan import read, zones
@@ -12,6 +14,7 @@ from rollout.plan.ics import CalendarInvalid, occurrences
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 HOUR = 3600.0
+GUIDE = (Path(__file__).parents[2] / "docs" / "guides" / "windows.md").read_text()
 
 
 def a_file(folder: Path, *events: str, before: str = "") -> Path:
@@ -132,6 +135,10 @@ END:VTIMEZONE
             'event "without a summary" repeats more than once a day, which no window does',
         ),
         (
+            "DTSTART:20261220T180000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY\nEXRULE:FREQ=WEEKLY",
+            'event "without a summary" has an EXRULE, which RFC 5545 no longer knows; list its dates as EXDATE',
+        ),
+        (
             "DTSTART:20261220T180000Z\nDURATION:PT1S\nRRULE:FREQ=DAILY;BYSECOND=1,2,3",
             'event "without a summary" repeats more than once a day, which no window does',
         ),
@@ -181,20 +188,41 @@ def test_a_calendar_of_allowed_times_must_hold_one(tmp_path: Path) -> None:
     ]
 
 
-def test_a_plan_reads_it(tmp_path: Path) -> None:
-    for name in ("hosts", "stage.yml"):
-        (tmp_path / name).touch()
-    a_file(tmp_path, "DTSTART;VALUE=DATE:20261220\nDTEND;VALUE=DATE:20270106")
-    (tmp_path / "plan.yml").write_text("""\
+PLAN = """\
 rollout: p
 inventory: hosts
 hosts: all
 factors: {os: os}
 combos: [{name: c, match: {os: old}, to: {os: new}}]
 steps: [{name: stage, playbook: stage.yml}]
-windows: [{deny: freezes.ics, reason: customers said no, zone: Europe/Berlin}]
-""")
-    (window,) = read(tmp_path / "plan.yml").windows
+"""
+
+
+def a_plan(folder: Path, more: str) -> Plan:
+    for name in ("hosts", "stage.yml"):
+        (folder / name).touch()
+    a_file(folder, "DTSTART;VALUE=DATE:20261220\nDTEND;VALUE=DATE:20270106")
+    (folder / "plan.yml").write_text(PLAN + more)
+    return read(folder / "plan.yml")
+
+
+def test_a_plan_reads_it(tmp_path: Path) -> None:
+    written = "windows: [{deny: freezes.ics, reason: customers said no, zone: Europe/Berlin}]"
+    (window,) = a_plan(tmp_path, written).windows
     assert window.file == "freezes.ics"
     assert str(window) == "customers said no (freezes.ics)"
     assert len(window.when) == 2
+
+
+def test_the_guides_windows_are_understood(tmp_path: Path) -> None:
+    block = GUIDE.split("```yaml\n")[1].split("```")[0]
+    plan = a_plan(tmp_path, block)
+    assert [window.allow for window in plan.windows] == [True, True, False, False, False]
+    assert plan.deadline == utc(2027, 3, 31, 4)
+
+
+def test_every_form_in_the_guide_is_one(tmp_path: Path) -> None:
+    forms = re.findall(r"^\| `([^`]+)` \|", GUIDE, re.MULTILINE)
+    assert len(forms) == 5
+    listed = "".join(f'  - {{deny: "{form}"}}\n' for form in forms)
+    assert len(a_plan(tmp_path, f"windows:\n{listed}").windows) == 5
