@@ -188,7 +188,7 @@ def _graph(size: int) -> Graph:
         hosts = tuple(name for name, node in nodes.items() if node.wave == wave)
         waves[wave] = Wave(wave, combo, hosts, canary=number == 1)
     caps = {"fleet": max(1, int(size * AT_ONCE))} | {node.slots[1]: 20 for node in nodes.values()}
-    return Graph("benchmark", "0" * 64, nodes, combos, waves, (), caps, 100, 0, 0, 0)
+    return Graph("benchmark", "0" * 64, nodes, combos, waves, (), caps, 100, 0, dict.fromkeys(combos, 0), 0)
 
 
 def _bare(folder: Path) -> float:

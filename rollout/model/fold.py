@@ -16,6 +16,7 @@ from rollout.model.again import (
     rolled_back,
     stays,
 )
+from rollout.model.breaker import key_in
 from rollout.model.event import Event, Kind
 from rollout.model.ledger import begun, close, close_effect, forget_remedy, note_begun, open_effects
 from rollout.model.people import (
@@ -31,7 +32,7 @@ from rollout.model.people import (
 from rollout.model.plan import COMMIT, REMEDY
 from rollout.model.seams import Answer, Ending
 from rollout.model.state import HostState, State, Status
-from rollout.model.suspicion import forget, restore, strand, suspect
+from rollout.model.suspicion import BY_COMMON_CAUSE, forget, restore, strand, suspect
 
 REMEMBER = "remember"
 """The moment at which a gate sees a host before its first disruptive step."""
@@ -49,7 +50,10 @@ def apply(state: State, event: Event) -> tuple[str, ...]:
     if event.host not in state.hosts:
         return ()
     with state.changing(event.host) as host:
+        before = host.outcome
         _HOST[event.kind](state, host, event)
+        if host.outcome is not before:
+            host.judged_at = event.at
     return (event.host,)
 
 
@@ -90,23 +94,27 @@ def _passed(state: State, event: Event) -> tuple[str, ...]:
 
 def _tripped(state: State, event: Event) -> tuple[str, ...]:
     with state.switching():
-        state.run.tripped[event.data.get("combo", "")] = event.because
+        key = key_in(event.data)
+        state.run.tripped[key], state.run.trips[key] = event.because, dict(event.data)
     return ()
 
 
 def _reset(state: State, event: Event) -> tuple[str, ...]:
     with state.switching():
-        state.run.tripped.pop(event.data.get("combo", ""), None)
+        state.run.tripped.pop(key_in(event.data), None)
+        state.run.trips.pop(key_in(event.data), None)
     return ()
 
 
 def _paused(state: State, event: Event) -> tuple[str, ...]:
-    pause(state.run, event.because, "person", event.at)
+    pause(state.run, event.because, event.data.get("by", "person"), event.at)
     return ()
 
 
 def _continued(state: State, event: Event) -> tuple[str, ...]:
     """A person went on: what could not be found out is asked anew."""
+    if state.run.paused_by == BY_COMMON_CAUSE:
+        state.run.excused_at = event.at
     pause(state.run, None, "", event.at)
     forget(state.run)
     touched = tuple(state.stuck)

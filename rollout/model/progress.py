@@ -23,6 +23,14 @@ OUT = frozenset({Status.HELD, Status.RETIRED, Status.GONE, Status.ROLLED_BACK, S
 """Nothing is done to the host unless a person says so."""
 
 
+class Outcome(StrEnum):
+    """What a host says about those that are like it."""
+
+    BEGUN = "begun"
+    HEALTHY = "healthy"
+    FAILED = "failed"
+
+
 UNFINISHED = frozenset({Status.WAITING, Status.RUNNING, Status.SOAKING})
 """The host has yet to come to an end."""
 
@@ -81,10 +89,23 @@ class HostState:
     """When the step in flight began."""
     spent: dict[str, float] = field(default_factory=dict)
     """The seconds that each done step took."""
+    judged_at: float = 0.0
+    """Since when its outcome is what it is."""
     asking: bool = False
     """A question is in flight: known to the asking controller alone, never written."""
     reserved: bool = False
     """The slot is kept free for it while it is asked; never written."""
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """Disrupted and not failed yet, healthy on the target, or failed; None for a host that says nothing."""
+        if self.harmed:
+            return Outcome.FAILED
+        if self.back is not None or self.status in OUT:
+            return None
+        if self.status is Status.SOAKING or self.status is Status.VERIFIED:
+            return Outcome.HEALTHY
+        return Outcome.BEGUN if self.slot else None
 
     @property
     def exposed(self) -> bool:
@@ -117,7 +138,9 @@ _EMPTY: tuple[Any, ...] = (None, "", 0, False, {}, [])
 
 @dataclass(slots=True)
 class RunState:
-    """What is true of the run as a whole. `tripped` maps a combo (or "" for the whole run) to why its breaker tripped.
+    """What is true of the run as a whole. `tripped` maps the key of a breaker (`rollout.model.breaker`) to why it tripped.
+
+    `trips` holds what each of them counted. Failures before `excused_at` no longer speak of a common cause: a person has gone on since.
 
     `suspected` maps a path (or our own machine) to why it is in doubt, `suspected_at` is since when this
     controller knows of the last one.
@@ -133,6 +156,8 @@ class RunState:
     passed: dict[str, float] = field(default_factory=dict)
     rounds: list[str] = field(default_factory=list)
     tripped: dict[str, str] = field(default_factory=dict)
+    trips: dict[str, dict[str, Any]] = field(default_factory=dict)
+    excused_at: float = 0.0
     at: float = 0.0
     approved: dict[str, str] = field(default_factory=dict)
     """Rungs after which a person has let the run go on: who, and why."""

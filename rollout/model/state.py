@@ -9,7 +9,9 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from rollout.model.breaker import covers
 from rollout.model.credit import allowed
+from rollout.model.evidence import Evidence
 from rollout.model.graph import Combo, Graph, Wave
 from rollout.model.learned import Learned
 from rollout.model.progress import OUT, UNFINISHED, HostState, RunState, Status
@@ -63,6 +65,7 @@ class State:
         self.exposed: Counter[str] = Counter()
         """Hosts of each combo in flight beyond what is proven."""
         self.learned = Learned()
+        self.evidence = Evidence(graph.nodes)
         self.walking = 0
         """How many hosts are to walk back."""
         self._ahead_of: Counter[Line] = Counter()
@@ -124,8 +127,8 @@ class State:
 
     def broken(self, name: str) -> str | None:
         """The breaker that keeps the host from beginning."""
-        tripped = self.run.tripped
-        return (tripped.get("") or tripped.get(self.graph.nodes[name].combo)) if tripped else None
+        node = self.graph.nodes[name]
+        return next((why for key, why in self.run.tripped.items() if covers(key, node)), None)
 
     @contextmanager
     def switching(self) -> Iterator[None]:
@@ -183,6 +186,7 @@ class State:
 
     def _index(self, host: HostState, *, weigh: bool = True) -> None:
         node = self.graph.nodes[host.name]
+        self.evidence.see(host)
         self._count(host, 1)
         is_left = not host.slot and host.status in {Status.WAITING, Status.RUNNING}
         if is_left != (host.name in self._loaded):

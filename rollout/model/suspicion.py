@@ -8,7 +8,7 @@ from rollout.model.state import OUT, HostState, RunState, State
 THIS_MACHINE = "this machine"
 """The name under which the controller's own machine is in doubt, beside the names of paths."""
 
-BY_PATH, BY_CONTROLLER = "path", "controller"
+BY_PATH, BY_CONTROLLER, BY_COMMON_CAUSE = "path", "controller", "common-cause"
 """Values of `RunState.paused_by`."""
 
 

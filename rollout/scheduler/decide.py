@@ -1,6 +1,6 @@
 """What to do next. Read it top to bottom: each rule speaks only if the ones above had nothing to say.
 
-1. A breaker trips when more hosts failed than are tolerated, and resets when a person has answered for them.
+1. A breaker trips when more hosts failed than are tolerated, or than chance explains, and resets when a person has answered for them.
 2. A wave passes when all its hosts are settled and its gates are answered; the next opens when its needs are met.
 3. A host that has begun goes on: a failure is retried or held, a gate asked, the next step started.
 4. A slot that is free, and for which there is credit, goes to a host that is ready for it, the domain with the least slack first.
@@ -14,9 +14,9 @@ from bisect import bisect_right
 from itertools import islice
 
 from rollout.model.decision import Ask, Decision, Record, Start, Wait
-from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph
 from rollout.model.state import State
+from rollout.scheduler.breakers import breakers
 from rollout.scheduler.ending import ending
 from rollout.scheduler.hosts import go_on
 from rollout.scheduler.out_of_time import used_up
@@ -29,7 +29,7 @@ def decide(graph: Graph, state: State, now: float, until: float | None = None) -
 
     `until`: when this controller has to end; it begins no host that would take longer.
     """
-    records = breakers(graph, state) or waves(graph, state)
+    records = breakers(graph, state, now) or waves(graph, state)
     if records:
         return list(records)
     room = graph.controller - len(state.open)
@@ -39,43 +39,6 @@ def decide(graph: Graph, state: State, now: float, until: float | None = None) -
         or _begin(graph, state, now, until, room)
         or [_rest(graph, state, now, until)]
     )
-
-
-def breakers(graph: Graph, state: State) -> list[Record]:
-    """Trip what failed too often; reset what no longer counts as failed."""
-    records = []
-    for combo in graph.combos:
-        canaries, others = state.harmed_canaries[combo], state.harmed_others[combo]
-        why = ""
-        if canaries > graph.tolerated_canary:
-            why = f"{combo}: {_failed(canaries, 'canary', 'canaries')}, {graph.tolerated_canary} tolerated; nothing more begins in this combo"
-        elif others > graph.tolerated_combo.get(combo, others):
-            why = f"{combo}: {_failed(others, 'host', 'hosts')} after its canaries, {graph.tolerated_combo[combo]} tolerated; nothing more begins in this combo"
-        if why or combo in state.run.tripped:
-            records += _switch(state, combo, why)
-    why = ""
-    if state.harmed > graph.tolerated_run:
-        why = f"{_failed(state.harmed, 'host', 'hosts')} in this run, {graph.tolerated_run} tolerated; nothing more begins"
-    return records + _switch(state, "", why) if why or "" in state.run.tripped else records
-
-
-def _switch(state: State, combo: str, why: str) -> list[Record]:
-    tripped = combo in state.run.tripped
-    data = {"combo": combo} if combo else {}
-    if why and not tripped:
-        return [Record(Event(Kind.TRIPPED, why, data=data))]
-    if tripped and not why:
-        who = combo or "the run"
-        return [
-            Record(
-                Event(Kind.RESET, f"{who}: its failures were answered for by a person; it goes on", data=data)
-            )
-        ]
-    return []
-
-
-def _failed(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many} failed"
 
 
 def _due(state: State, now: float) -> list[str]:

@@ -6,12 +6,12 @@ from rollout.errors import DONE, HALTED, HELD_WITHIN_BUDGET, NotNow
 from rollout.model.decision import Stop, Wait
 from rollout.model.graph import Graph
 from rollout.model.state import State, Status
-from rollout.model.suspicion import BY_CONTROLLER, BY_PATH
+from rollout.model.suspicion import BY_COMMON_CAUSE, BY_CONTROLLER, BY_PATH
 from rollout.scheduler.out_of_time import out_of_time, too_late
 from rollout.scheduler.paths import said, wait_for_path
 from rollout.scheduler.waves import unmet
 
-STANDSTILLS = frozenset({"gate", BY_PATH, BY_CONTROLLER})
+STANDSTILLS = frozenset({"gate", BY_PATH, BY_CONTROLLER, BY_COMMON_CAUSE})
 """Pauses that nobody asked for: what causes them is to be mended."""
 
 

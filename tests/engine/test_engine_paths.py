@@ -305,7 +305,7 @@ def test_whoever_vanishes_and_dies_no_once_step_is_begun_twice(
     for _ in range(2):
         stop, state = run.carry_on()
         run.journal.request("run", Event(Kind.CONTINUED, "and on"))
-    assert stop.exit_code in {0, 4}, stop
+    assert stop.exit_code in {0, 4} or state.run.tripped, stop
     assert not state.stuck
     held = {host.name for host in state.hosts.values() if host.status is Status.HELD}
     assert held <= {name for hosts, _, _ in cuts if hosts != ALL for name in hosts}, (

@@ -50,7 +50,7 @@ def graph(names: Sequence[str] = ("h1", "h2", "h3", "h4"), plan: str = "tokyo") 
     }
     caps = {"fleet": 2, **{node.slots[1]: 1 for node in nodes.values()}}
     combo = Combo("kvm", chain, {"os": ("debian-13",)}, len(nodes))
-    return Graph(plan, "digest", nodes, {"kvm": combo}, waves, (), caps, 10, 0, 0, 0)
+    return Graph(plan, "digest", nodes, {"kvm": combo}, waves, (), caps, 10, 0, {"kvm": 0}, 0)
 
 
 class Controller:

@@ -60,7 +60,10 @@ def test_the_breaker_says_what_it_stops_and_why() -> None:
 )
 def test_failures_after_the_canaries(tolerated: Failures, held: int, trips: bool) -> None:
     plan = a_plan(failures=tolerated, limits=Limits(at_once=Amount(9)))
-    given = Given(a_graph({"a": 5}, plan)).opened("a/1").verified("a1").passed("a/1").opened("a/2")
+    given = Given(a_graph({"a": 15}, plan)).opened("a/1").verified("a1").passed("a/1").opened("a/2")
+    given.verified(
+        *(f"a{number}" for number in range(6, 16))
+    )  # or the evidence would stop it, whatever is tolerated
     for number in range(held):
         given.held(f"a{number + 2}")
     assert any("breaker-tripped" in said for said in given.decides()) is trips
@@ -251,11 +254,12 @@ def test_a_held_host_keeps_its_slots_and_retire_frees_them() -> None:
 def test_a_stall_names_every_full_limit_and_who_holds_it() -> None:
     limits = Limits(at_once=Amount(9), per={"rack": Amount(1)})
     plan = a_plan(waves=[ALL], failures=Failures(5, 5), limits=limits)
-    given = Given(a_graph({"a": 4}, plan, racks=2)).opened("a/1").held("a1").held("a2")
+    given = Given(a_graph({"a": 24}, plan, racks=2)).opened("a/1")
+    given.verified(*(f"a{number}" for number in range(5, 25))).held("a1").held("a2")
     given.did("a3", "precheck").did("a4", "precheck")
     assert given.why() == (
         "halted: limit rack=r0 is full: a2 holds its slot; limit rack=r1 is full: a1 holds its slot "
-        "(0 verified, 2 held, 0 not started)"
+        "(20 verified, 2 held, 0 not started)"
     )
 
 
@@ -318,8 +322,9 @@ def test_a_stopped_run_does_not_wait_for_a_soak() -> None:
 @pytest.mark.parametrize(("held", "retired", "code"), [(0, 0, 0), (1, 0, 4), (0, 1, 0), (1, 1, 4)])
 def test_the_end_of_a_run_whose_hosts_are_all_settled(held: int, retired: int, code: int) -> None:
     plan = a_plan(waves=[ALL], failures=Failures(5, 5), limits=Limits(at_once=Amount(9)))
-    given = Given(a_graph({"a": 1 + held + retired}, plan)).opened("a/1").verified("a1")
-    names = [name for name in given.graph.nodes if name != "a1"]
+    healthy = [f"a{number}" for number in range(1, 11)]
+    given = Given(a_graph({"a": 10 + held + retired}, plan)).opened("a/1").verified(*healthy)
+    names = [name for name in given.graph.nodes if name not in healthy]
     for name in names:
         given.held(name)
     for name in names[held:]:

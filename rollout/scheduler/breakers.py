@@ -1,0 +1,181 @@
+"""Breakers: what fails too often is stopped with what shares the fault, and goes on when people have answered for the failures.
+
+1. Counts: more failures than are tolerated in a combo, with a factor's value, or in the run.
+2. Evidence: hosts that share something fail too often, whatever is tolerated; exactly those that share it are stopped.
+3. Common cause: hosts that share nothing declared fail; the run pauses, for what broke them may be no host's fault.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from rollout.model.breaker import COMBO, Subset, data_of, key_of, subset_of
+from rollout.model.decision import Record
+from rollout.model.event import Event, Kind
+from rollout.model.evidence import SPREAD_STOPS_AT, Spread, Suspect
+from rollout.model.graph import Graph
+from rollout.model.state import State
+from rollout.model.suspicion import BY_COMMON_CAUSE
+
+CLOSE = 3600.0
+"""Seconds within which failures are close together."""
+
+
+def breakers(graph: Graph, state: State, now: float) -> list[Record]:
+    """Trip what failed too often, by counts before evidence; reset what no longer counts as failed."""
+    run = state.run
+    if not (state.harmed or run.tripped):
+        return []
+    over = dict(_over(graph, state))
+    records = [
+        _trip(state, subset, why, "count")
+        for subset, why in over.items()
+        if key_of(subset) not in run.tripped
+    ]
+    records = records or _by_evidence(state, now)
+    records += [_reset(key) for key in run.tripped if _is_answered(state, key, over)]
+    return records or _halt(graph, state)
+
+
+def _over(graph: Graph, state: State) -> Iterator[tuple[Subset, str]]:
+    """What exceeds its budget, and why."""
+    for combo in sorted({*state.harmed_canaries, *state.harmed_others}):
+        canaries, others = state.harmed_canaries[combo], state.harmed_others[combo]
+        tolerated = graph.tolerated_combo.get(combo, others)
+        if canaries > graph.tolerated_canary:
+            failed = f"{_failed(canaries, 'canary', 'canaries')}, {graph.tolerated_canary} tolerated"
+            yield ((COMBO, combo),), f"{combo}: {failed}; nothing more begins in this combo"
+        elif others > tolerated:
+            failed = f"{_failed(others, 'host')} after its canaries, {tolerated} tolerated"
+            yield ((COMBO, combo),), f"{combo}: {failed}; nothing more begins in this combo"
+    for key, tolerated in graph.tolerated_per.items():
+        factor, _, value = key.partition("=")
+        failed_with = state.evidence.failed[(factor, value),]
+        if failed_with > tolerated:
+            who = key_of(((factor, value),))
+            failed = f"{_failed(failed_with, 'host')} with {who}, {tolerated} tolerated"
+            yield ((factor, value),), f"{failed}; nothing more begins on hosts with {who}"
+    if state.harmed > graph.tolerated_run:
+        yield (
+            (),
+            f"{_failed(state.harmed, 'host')} in this run, {graph.tolerated_run} tolerated; nothing more begins",
+        )
+
+
+def _trip(state: State, subset: Subset, why: str, by: str, **counted: Any) -> Record:
+    data = {**data_of(subset), "by": by, "harmed": state.evidence.failed[subset], **counted}
+    return Record(Event(Kind.TRIPPED, why, data=data))
+
+
+def _halt(graph: Graph, state: State) -> list[Record]:
+    """`on_fault: halt`: what stops a part stops all."""
+    tripped = state.run.tripped
+    if graph.on_fault != "halt" or "" in tripped or not tripped:
+        return []
+    first = next(iter(tripped.values()))
+    return [_trip(state, (), f"{first}; `on_fault: halt`, so nothing more begins anywhere", "halt")]
+
+
+def _is_answered(state: State, key: str, over: dict[Subset, str]) -> bool:
+    """Whether people have answered for failures, and what is left is neither too many nor evidence. Healthy hosts alone reset nothing."""
+    subset, trip = subset_of(key), state.run.trips.get(key, {})
+    if trip.get("by") == "halt":
+        return len(state.run.tripped) == 1
+    if subset in over or subset in state.evidence.hot:
+        return False
+    return bool(state.evidence.failed[subset] < trip.get("harmed", state.harmed + 1))
+
+
+def _reset(key: str) -> Record:
+    who = key or "the run"
+    because = f"{who}: its failures were answered for by a person; it goes on"
+    return Record(Event(Kind.RESET, because, data=data_of(subset_of(key))))
+
+
+def _by_evidence(state: State, now: float) -> list[Record]:
+    """One at a time: what the best explanation explains is no news for the next."""
+    run, evidence = state.run, state.evidence
+    if "" in run.tripped or run.paused or run.aborted:
+        return []
+    explained = [subset_of(key) for key in run.tripped if _explains(state, key)]
+    suspects = [suspect for suspect in evidence.suspects(explained) if not _is_no_news(state, suspect)]
+    best = [suspect.subset for suspect in suspects[:1]]
+    recently = max(run.excused_at, now - CLOSE)
+    for since in dict.fromkeys((recently, run.excused_at)):
+        spread = evidence.spread(since, [*best, *explained])
+        if spread is not None:
+            return [_pause(spread)]
+    return [_stop(state, suspect) for suspect in suspects[:1]]
+
+
+def _explains(state: State, key: str) -> bool:
+    """A count is no explanation; hosts that failed too often by the evidence are one."""
+    return state.run.trips.get(key, {}).get("by") == "evidence" or subset_of(key) in state.evidence.hot
+
+
+def _is_no_news(state: State, suspect: Suspect) -> bool:
+    """Whether all that it would stop has begun or is stopped, or the failures lie in one stopped combo, which explains them as well."""
+    run, evidence = state.run, state.evidence
+    if not evidence.left(suspect.subset) or evidence.combos_of(suspect.subset) <= run.tripped.keys():
+        return True
+    if len(suspect.combos) > 1:
+        return False
+    (combo,) = suspect.combos
+    return combo in run.tripped and suspect.e_value <= evidence.value_of(((COMBO, combo),))
+
+
+def _stop(state: State, suspect: Suspect) -> Record:
+    counted = {
+        "failed": suspect.failed,
+        "healthy": suspect.healthy,
+        "failed_outside": suspect.failed_outside,
+        "healthy_outside": suspect.healthy_outside,
+        "e_value": suspect.e_value,
+        "stops_at": suspect.stops_at,
+    }
+    return _trip(state, suspect.subset, _because(suspect), "evidence", **counted)
+
+
+def _because(suspect: Suspect) -> str:
+    key = key_of(suspect.subset)
+    is_combo = suspect.subset[0][0] == COMBO
+    inside = f"of combo {key}" if is_combo else f"with {key}"
+    begun, others = suspect.failed + suspect.healthy, suspect.failed_outside + suspect.healthy_outside
+    counts = f"{suspect.failed} of {begun} begun hosts {inside} failed"
+    if others:
+        counts += f", {suspect.failed_outside} of {others} others did"
+    evidence = f"(e-value {said(suspect.e_value)}, stops at {said(suspect.stops_at)})"
+    stops = "in this combo" if is_combo else f"on hosts with {key}"
+    return f"{counts} {evidence}: nothing more begins {stops}; what they share is a correlation, not a cause"
+
+
+def _pause(spread: Spread) -> Record:
+    begun, within = spread.failed + spread.healthy, _span(spread.last - spread.first)
+    because = (
+        f"{spread.failed} of the last {begun} hosts failed within {within}, in {len(spread.combos)} combos that share no declared factor "
+        f"(e-value {said(spread.e_value)}, stops at {said(SPREAD_STOPS_AT)}): something common is suspected, and not known: a mirror, "
+        "a playbook, a network? `rollout why HOST` says how each failed; once it is mended, `rollout resume` goes on"
+    )
+    counted = {
+        "failed": spread.failed,
+        "healthy": spread.healthy,
+        "combos": list(spread.combos),
+        "first": spread.first,
+        "e_value": spread.e_value,
+        "stops_at": SPREAD_STOPS_AT,
+    }
+    return Record(Event(Kind.PAUSED, because, data={"by": BY_COMMON_CAUSE, **counted}))
+
+
+def said(value: float) -> str:
+    """An e-value, short: whole below a million."""
+    return f"{value:,.0f}" if value < 1e6 else f"{value:.0e}".replace("e+", "e")
+
+
+def _span(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
+
+
+def _failed(count: int, one: str, many: str = "") -> str:
+    return f"{count} {one if count == 1 else many or f'{one}s'} failed"
