@@ -3,7 +3,7 @@ BIN := .venv/bin
 # The virtual data centre needs root; everything else does not mind it.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help setup demo test test-full check bench clean
+.PHONY: help setup demo test test-full simulations check bench clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -24,6 +24,9 @@ check: setup ## what reads the code without running it
 # A file at a time on each of two processors: tests on the lab wait for hosts much of their time.
 test: check ## what can be tested in minutes
 	@$(AS_ROOT) $(BIN)/python -m pytest -q -m "not full" -n 2 --dist loadfile --no-loadscope-reorder
+
+simulations: setup ## ten thousand imagined runs, in which no rule of the ramp may be broken
+	@$(BIN)/python -m tests.engine.simulations --seeds 10000 --jobs 2
 
 test-full: check ## every test, one after the other, and the search for counter-examples goes on longer
 	@$(AS_ROOT) env ROLLOUT_FULL=1 $(BIN)/python -m pytest -q --timeout 7200
