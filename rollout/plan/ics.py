@@ -103,8 +103,12 @@ def _check(event: Any) -> None:
     rules = event.get("RRULE", [])
     for rule in rules if isinstance(rules, list) else [rules]:
         often = _TOO_OFTEN.intersection(str(word).upper() for word in rule.get("FREQ", ()))
-        if often or any(key in rule for key in ("BYHOUR", "BYMINUTE", "BYSECOND")):
+        if often or any(len(rule.get(key, ())) > 1 for key in ("BYHOUR", "BYMINUTE", "BYSECOND")):
             raise CalendarInvalid(f"{called} repeats more than once a day, which no window does")
+        if any(number < 1 for key in ("INTERVAL", "COUNT") for number in rule.get(key, ())):
+            raise CalendarInvalid(
+                f"{called} repeats by an INTERVAL or COUNT of less than 1"
+            )  # the library would never end
 
 
 def _when(start: date, end: date, *, late: bool) -> When:

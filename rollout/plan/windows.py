@@ -12,7 +12,7 @@ from rollout.plan.ics import CalendarInvalid, occurrences
 from rollout.plan.scalars import positive, spoken
 from rollout.plan.shape import validate
 from rollout.plan.text import Node
-from rollout.plan.words import meant, shown
+from rollout.plan.words import LONGEST, meant, shown
 
 _CLOCK = r"(\d{1,2}):(\d\d)"
 _WEEKLY = re.compile(rf"(?P<days>.*?)\s*{_CLOCK}\s*\+\s*(?P<length>\S+)", re.ASCII)
@@ -109,6 +109,8 @@ def _deadline(node: Node, times: Times) -> None:
 
 def _when(text: str, *, allow: bool) -> When:
     """Raises ValueError, with what was expected."""
+    if len(text) > LONGEST:
+        raise ValueError(f"{shown(text)} is none of: {_FORMS}")
     if re.match(r"\d{4}-", text):
         return _dates(text, allow=allow)
     found = _WEEKLY.fullmatch(text)

@@ -39,7 +39,12 @@ def mistake(name: str) -> str | None:
         )
     if _zone(name) is not None:
         return None
-    known = sorted(one for one in available_timezones() if not one.startswith(_OF_THIS_MACHINE))
+    like_one = _NAME.fullmatch(name) and not name.startswith(_OF_THIS_MACHINE)
+    known = (
+        sorted(one for one in available_timezones() if not one.startswith(_OF_THIS_MACHINE))
+        if like_one
+        else []
+    )
     return f"unknown time zone {shown(name)}{meant(name, known) or '; names are those of IANA, such as Europe/Berlin'}"
 
 

@@ -135,6 +135,10 @@ END:VTIMEZONE
             'event "without a summary" repeats more than once a day, which no window does',
         ),
         (
+            "DTSTART:20261220T180000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY;INTERVAL=0",
+            'event "without a summary" repeats by an INTERVAL or COUNT of less than 1',
+        ),
+        (
             "DTSTART:20261220T180000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY\nEXRULE:FREQ=WEEKLY",
             'event "without a summary" has an EXRULE, which RFC 5545 no longer knows; list its dates as EXDATE',
         ),
