@@ -1,9 +1,9 @@
 """Carrying out steps on real SSH hosts, beside plain `ansible-playbook` with the same playbook, in the same lab, in the same call.
 
-Four parts, each in a file that says what it measures and how: `makespan`, `waiting`, `large_tree`, `flight`. `--part NAME` takes one alone, and
+Four parts, each in a file that says what it measures and how: `real_hosts`, `waiting`, `large_tree`, `flight`. `--part NAME` takes one alone, and
 may be given several times. All of them take some ten minutes on a quiet machine of two cores. It needs root, for the lab.
 
-The wall figures of `makespan` are worth something only when nothing else runs: the load of the machine is printed before and after. They are
+The wall figures of `real_hosts` are worth something only when nothing else runs: the load of the machine is printed before and after. They are
 no goal with `--quick`, whose hosts work for a second or two: less than an `ansible-playbook` needs for its start.
 
 Where rollout loses, by design: a process per host and step starts Ansible anew each time. That is 1.5 CPU-s where a shared `ansible-playbook`
@@ -17,11 +17,11 @@ from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
-from benchmarks import conclude, flight, large_tree, makespan, quick, waiting
+from benchmarks import conclude, flight, large_tree, quick, real_hosts, waiting
 from benchmarks.yard import yard
 
 PARTS: dict[str, ModuleType] = {
-    "makespan": makespan,
+    "real_hosts": real_hosts,
     "waiting": waiting,
     "large_tree": large_tree,
     "flight": flight,

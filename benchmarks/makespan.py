@@ -1,106 +1,86 @@
-"""How long many real hosts take with ten at a time, over the least that it could take.
+"""How long a simulated run takes: the rolling window over the least that any order could take, and the whole safe run beside serial batches with the same soak.
 
-Durations are lognormal with stragglers. The lower bound is max(all work / slots, longest host): nothing can be faster. Nothing is subtracted
-from what a tool needs: its start, its reading of the inventory, each `ansible-playbook`, and the order in which the stragglers happen to come.
+`window_*`: one wave, no soak, no credit; racks one host at a time, sites a tenth, five hundredths at once. The lower bound is max(work / places, busiest domain,
+longest host). `stragglers`: two hosts of a hundred take four times as long, and nothing tells which. The peer there, serial batches as large as the window, is
+held up by no rack. `safe_*`: the ladder and the ramp by credit, beside batches of five hundredths with the same soak after each.
 """
 
-import heapq
-import random
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+import sys
+from statistics import fmean
 
-from benchmarks import quick
-from benchmarks.yard import Used, Yard
-from rollout.lab import HostSpec
+from benchmarks import conclude, peers, quick
+from benchmarks.estates import GATES, a_fleet, a_graph, a_plan
+from rollout.engine.simulation import Scenario, simulate
+from rollout.executors.imagined import Chances, Fates
+from rollout.model.graph import Graph
+from rollout.model.plan import Amount, Soak
+from rollout.model.slots import FLEET
 
-HOSTS, SLOTS = (15, 3) if quick() else (50, 10)
-MEAN = 1.5 if quick() else 20.0
-"""Seconds of work on a host: an upgrade in small."""
-
-SIGMA, STRAGGLERS, SLOWER = 0.4, 0.02, 4.0
-LUCK = 1.10
-"""The most that the order of the hosts alone may cost: of two seeds one has its straggler first, the other last, and no tool here can know."""
-
-PEERS: dict[str, dict[str, Any]] = {
-    "serial": {"serial": SLOTS},
-    "serial_percent": {"serial": "20%"},
-    "host_pinned": {"strategy": "host_pinned"},
-}
+SIZES = (200,) if quick() else (300, 1_000)
+SEEDS = 2 if quick() else 5
+SOAK = 1800.0
+LUCKS = {"even": Chances(), "stragglers": Chances(stragglers=0.02)}
+GOALS = {"window_even": "<= 1.10", "window_stragglers": "<= 1.25", "safe_of_serial": "<= 0.45"}
 
 
-def durations(seed: int) -> list[float]:
-    """Seconds of work of each host, in the order of the inventory."""
-    chance = random.Random(seed)
-    work = [chance.lognormvariate(0.0, SIGMA) for _ in range(HOSTS)]
-    for host in chance.sample(range(HOSTS), max(1, round(STRAGGLERS * HOSTS))):
-        work[host] *= SLOWER
-    scale = MEAN * HOSTS / sum(work)
-    return [round(seconds * scale, 2) for seconds in work]
+def main() -> int:
+    """Measure and print."""
+    figures: dict[str, float] = {"seeds": SEEDS}
+    for size in SIZES:
+        fleet = a_fleet(size)
+        window = a_graph(
+            fleet, a_plan(fleet, waves=(Amount(100, percent=True),), harm=None, soak=Soak(0, 0), gates=())
+        )
+        safe = a_graph(fleet, a_plan(fleet, soak=Soak(SOAK, SOAK), gates=GATES))
+        for luck, chances in LUCKS.items():
+            told = [windows(window, chances, seed) for seed in range(1, SEEDS + 1)]
+            for name, ratio in zip(("window", "serial"), map(fmean, zip(*told, strict=True)), strict=True):
+                figures[f"{name}_{luck}_{size}"] = ratio
+        runs = [safely(safe, LUCKS["stragglers"], seed) for seed in range(1, SEEDS + 1)]
+        figures[f"safe_hours_{size}"] = fmean(ours for ours, _ in runs) / 3600
+        figures[f"serial_hours_{size}"] = fmean(serial for _, serial in runs) / 3600
+        figures[f"safe_of_serial_{size}"] = figures[f"safe_hours_{size}"] / figures[f"serial_hours_{size}"]
+    goals = {f"{name}_{size}": goal for size in SIZES for name, goal in GOALS.items()}
+    return conclude("makespan", figures, goals)
 
 
-def lower_bound(work: Sequence[float]) -> float:
-    """Seconds."""
-    return max(sum(work) / SLOTS, *work)
+def windows(graph: Graph, chances: Chances, seed: int) -> tuple[float, float]:
+    """Makespan over its lower bound: ours, and that of serial batches."""
+    run = simulate(graph, Scenario(chances), seed).result
+    if run.stop.exit_code:
+        raise SystemExit(f"a healthy run did not come to its end: {run.stop}")
+    fates = Fates(graph, chances, seed)
+    bound = lower_bound(graph, fates)
+    batches = peers.equal(list(graph.nodes), graph.caps[FLEET])
+    return run.took / bound, peers.makespan(batches, lambda host: seconds(graph, fates, host), 0.0) / bound
 
 
-def list_schedule(work: Sequence[float]) -> float:
-    """Seconds until the last host is done if each slot takes the next host at once, at no cost."""
-    slots = [0.0] * SLOTS
-    for seconds in work:
-        heapq.heapreplace(slots, slots[0] + seconds)
-    return max(slots)
+def lower_bound(graph: Graph, fates: Fates) -> float:
+    """Seconds in which it could be done at best, whatever the order."""
+    work: dict[str, float] = {}
+    for node in graph.nodes.values():
+        for slot in node.slots:
+            work[slot] = work.get(slot, 0.0) + seconds(graph, fates, node.name, disruptive=True)
+    domains = (total / graph.caps[slot] for slot, total in work.items())
+    return max(*domains, *(seconds(graph, fates, host) for host in graph.nodes))
 
 
-def chosen() -> list[float]:
-    """Of the first seed whose order is not bad luck."""
-    tried = (durations(seed) for seed in range(10_000))
-    return next(work for work in tried if list_schedule(work) <= LUCK * lower_bound(work))
+def seconds(graph: Graph, fates: Fates, host: str, *, disruptive: bool = False) -> float:
+    """What the host's chain takes, or that part of it in which it holds a slot."""
+    combo = graph.chain_of(host)
+    steps = [step for step in combo.chain if combo.holds_slot(step.name) or not disruptive]
+    return sum(fates.duration(host, step) for step in steps)
 
 
-WORK = chosen()
+def safely(graph: Graph, chances: Chances, seed: int) -> tuple[float, float]:
+    """Seconds of the whole run: ours, and that of serial batches with the same soak."""
+    run = simulate(graph, Scenario(chances), seed).result
+    if run.stop.exit_code:
+        raise SystemExit(f"a healthy run did not come to its end: {run.stop}")
+    fates = Fates(graph, chances, seed)
+    batches = peers.equal(list(graph.nodes), graph.caps[FLEET])
+    return run.took, peers.makespan(batches, lambda host: seconds(graph, fates, host), SOAK)
 
 
-def hosts() -> list[HostSpec]:
-    """Those of the lab that this needs."""
-    return [HostSpec(f"m{number:02}", variables={"work_s": seconds}) for number, seconds in enumerate(WORK)]
-
-
-def measured(yard: Yard) -> dict[str, float]:
-    """First rollout, by itself; then the peers, all at the same time, for they wait more than they compute."""
-    yard.plan("makespan", yard.playbook("work", "{{ work_s }}"), "m*", SLOTS)
-    ours = yard.run("makespan", yard.apply("makespan"))
-    with ThreadPoolExecutor() as pool:
-        peers = dict(zip(PEERS, pool.map(lambda name: _peer(yard, name), PEERS), strict=True))
-    bound = lower_bound(WORK)
-    return {
-        "lower_bound_s": bound,
-        "list_schedule_of_bound": list_schedule(WORK) / bound,
-        "rollout_of_bound": ours.wall / bound,
-        **{f"{name}_of_bound": used.wall / bound for name, used in peers.items()},
-        "rollout_cpu_s_per_host": ours.cpu / HOSTS,
-        "serial_cpu_s_per_host": peers["serial"].cpu / HOSTS,
-        "host_pinned_cpu_s_per_host": peers["host_pinned"].cpu / HOSTS,
-        **_overhead(yard),
-    }
-
-
-def _peer(yard: Yard, name: str) -> Used:
-    playbook = yard.playbook(name, "{{ work_s }}", **PEERS[name])
-    return yard.run(name, yard.ansible(playbook, "m*", SLOTS))
-
-
-def _overhead(yard: Yard) -> dict[str, float]:
-    """Seconds that a step takes beside the work on its host, and until the next host begins in the place of one that is done."""
-    events = [event for event in yard.events("makespan") if event["event"] in {"step-intended", "step-done"}]
-    begun = {event["host"]: event["at"] for event in events if event["event"] == "step-intended"}
-    done = {event["host"]: event["at"] for event in events if event["event"] == "step-done"}
-    over = sorted(done[f"m{number:02}"] - begun[f"m{number:02}"] - work for number, work in enumerate(WORK))
-    nexts = sorted(begun.values())[SLOTS:]
-    gaps = [after - before for before, after in zip(sorted(done.values()), nexts, strict=False)]
-    return {
-        "step_overhead_s": sum(over) / len(over),
-        "least_step_overhead_s": over[0],
-        "worst_step_overhead_s": over[-1],
-        "next_host_after_s": sum(gaps) / len(gaps),
-    }
+if __name__ == "__main__":
+    sys.exit(main())

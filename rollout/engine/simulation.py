@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rollout.engine.inbox import Message, VirtualInbox
 from rollout.engine.rehearsal import imagined_owner, rehearsed_engine
-from rollout.errors import ERROR
+from rollout.errors import DONE, ERROR
 from rollout.executors.imagined import Chances, Fates, ImaginedGate, drawn
 from rollout.executors.rehearsal import World
 from rollout.journal.memory import MemoryJournal
@@ -60,13 +60,23 @@ class Simulation:
     fates: Fates
 
 
-def simulate(graph: Graph, scenario: Scenario, seed: int) -> Simulation:
-    """The whole run. It always ends: what waits for ever is cut off, and says so."""
-    return _Run(graph, scenario, seed).carried()
+Enough = Callable[[Event, State], bool]
+"""Told of every event; True if nothing that follows is of interest."""
+
+
+def simulate(
+    graph: Graph, scenario: Scenario, seed: int, enough: Enough = lambda _event, _state: False
+) -> Simulation:
+    """The whole run, or until enough was seen. It always ends: what waits for ever is cut off, and says so."""
+    return _Run(graph, scenario, seed, enough).carried()
 
 
 class _Died(BaseException):
     """The controller was killed: nothing may catch it."""
+
+
+class _Enough(BaseException):
+    """What was to be seen was seen."""
 
 
 class _Endless(BaseException):
@@ -147,13 +157,14 @@ class _Watch:
     graph: Graph
     deaths: list[int]
     person: _Person
+    enough: Enough
     slots: dict[str, float] = field(default_factory=dict)
     vm_seconds: float = 0.0
     stopped: list[Event] = field(default_factory=list)
     seen: int = 0
 
     def listen(self, event: Event, state: State) -> None:
-        """Raises _Died where the controller is to die."""
+        """Raises _Died where the controller is to die, _Enough when nothing else is of interest."""
         self.seen += 1
         if event.host is not None:
             self._count(event.host, event.at, taken=state.hosts[event.host].slot)
@@ -161,6 +172,8 @@ class _Watch:
             self.stopped.append(event)
         if self.graph.approvals and event.kind in CLIMBS:
             self.person.look(state)
+        if self.enough(event, state):
+            raise _Enough
         if self.deaths and self.seen >= self.deaths[0]:
             self.deaths.pop(0)
             raise _Died
@@ -180,7 +193,7 @@ class _Watch:
 
 
 class _Run:
-    def __init__(self, graph: Graph, scenario: Scenario, seed: int) -> None:
+    def __init__(self, graph: Graph, scenario: Scenario, seed: int, enough: Enough) -> None:
         self._graph, self._scenario, self._seed = graph, scenario, seed
         self._inbox = _Timeline(scenario.start, PATIENCE * (len(graph.nodes) + 10))
         self._fates = Fates(graph, scenario.chances, seed)
@@ -191,7 +204,7 @@ class _Run:
         self._journal = MemoryJournal(self._inbox.now)
         self._journal.create(RUN, graph, plan_file="", created_by="")
         person = _Person(graph, self._journal, self._inbox, scenario.approval)
-        self._watch = _Watch(graph, self._deaths(), person)
+        self._watch = _Watch(graph, self._deaths(), person, enough)
 
     def _deaths(self) -> list[int]:
         """After which events the controller dies; most runs have at least so many."""
@@ -223,6 +236,9 @@ class _Run:
                 deaths += 1
                 self._inbox.restart()
                 continue
+            except _Enough:
+                stop = Stop(DONE, "enough was seen")
+                break
             except _Endless as why:
                 stop, endless = Stop(ERROR, f"the simulation was cut off: {why}"), True
                 break
