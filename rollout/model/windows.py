@@ -26,6 +26,9 @@ TEMPLATE = "{{"
 HORIZON = 400 * DAY
 """How far ahead an opening is looked for; what is open longer has no end."""
 
+_MOST_TOLD = 10_000
+"""Answers that are kept."""
+
 _CHUNK = 32 * DAY
 """Stretches are worked out once for so long a time."""
 
@@ -136,6 +139,9 @@ class Calendar:
 
     windows: tuple[Window, ...]
     zones: Mapping[str, Zone]
+    _told: dict[tuple[Key, float], tuple[float, float | None]] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
     _known: dict[tuple[Key, int], tuple[Stretch, ...]] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
@@ -157,10 +163,15 @@ class Calendar:
 
     def next_opening(self, key: Key, now: float, need: float = 0.0) -> float | None:
         """The first instant, `now` or later, from which `need` seconds fit into one open stretch; None if there is none in 400 days."""
-        for begin, end in self._from(key, now):
-            if end - max(begin, now) >= need:
-                return max(begin, now)
-        return None
+        asked, known = self._told.get((key, need), (inf, None))
+        if asked == now or (known is not None and asked <= now <= known):
+            return known  # nothing before it was long enough
+        found = (max(begin, now) for begin, end in self._from(key, now) if end - max(begin, now) >= need)
+        opens = next(found, None)
+        if len(self._told) >= _MOST_TOLD:
+            self._told.clear()
+        self._told[key, need] = now, opens
+        return opens
 
     def longest(self, key: Key, now: float) -> float:
         """The length of the longest open stretch in sight, in seconds: the present one counts from its begin."""

@@ -379,6 +379,8 @@ def test_what_was_asked_before_changes_no_answer(calendar: Calendar, now: float,
     again = Calendar.from_json(json.loads(json.dumps(calendar.to_json())))
     assert again == calendar
     calendar.open_until((), earlier)
+    for before in (earlier, now - DAY, now - HOUR):
+        calendar.next_opening((), before, HOUR)
     assert calendar.open_until((), now) == again.open_until((), now)
     assert calendar.next_opening((), now, HOUR) == again.next_opening((), now, HOUR)
 
