@@ -36,7 +36,7 @@ def command(host: str, journal: str | None, run: str | None, as_json: bool) -> N
         graph = book.graph(name)
         if all(host != untouched.host for untouched in graph.untouched):
             _hosts.row(book, name, host)
-        because = explain(graph, _runs.folded(book, name), host)
+        because = explain(graph, _runs.folded(book, name), host, row.read_at)
         happened = list(book.events(name, host=host))[-LAST:]
         answers = book.answers(name, host)[-LAST:]
         intent = _runs.in_flight(book, name, host)

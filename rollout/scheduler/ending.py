@@ -2,14 +2,15 @@
 
 from collections import Counter
 
-from rollout.errors import DONE, HALTED, HELD_WITHIN_BUDGET, NotNow
+from rollout.errors import DONE, HALTED, HELD_WITHIN_BUDGET, ApprovalMissing, NotNow
 from rollout.model.decision import Stop, Wait
-from rollout.model.graph import Graph
+from rollout.model.graph import Graph, Wave
 from rollout.model.state import State, Status
 from rollout.model.suspicion import BY_COMMON_CAUSE, BY_CONTROLLER, BY_PATH
 from rollout.scheduler.out_of_time import out_of_time, too_late
 from rollout.scheduler.paths import said, wait_for_path
-from rollout.scheduler.waves import unmet
+from rollout.scheduler.waits import approval, breaker, limits
+from rollout.scheduler.waves import approval_awaited, unmet
 
 STANDSTILLS = frozenset({"gate", BY_PATH, BY_CONTROLLER, BY_COMMON_CAUSE})
 """Pauses that nobody asked for: what causes them is to be mended."""
@@ -35,6 +36,10 @@ def ending(graph: Graph, state: State, now: float, until: float | None = None) -
     later = out_of_time(graph, state, now, until)
     if later is not None:
         return Stop(later.exit_code, f"{later.because} ({tally})")
+    rung = approval_awaited(graph, state)
+    if rung is not None and not (state.run.tripped or _full(graph, state, now)):
+        words = f"approval missing: {approval(graph, state, rung)}, then `rollout resume`"
+        return Stop(ApprovalMissing.exit_code, f"{words} ({tally})")
     return Stop(HALTED, f"halted: {'; '.join(stalls(graph, state, now))} ({tally})")
 
 
@@ -64,7 +69,7 @@ def _to_be_answered(state: State) -> bool:
 
 def stalls(graph: Graph, state: State, now: float) -> list[str]:
     """What keeps the rest from beginning, one sentence each."""
-    reasons = list(state.run.tripped.values())
+    reasons = [breaker(state, why) for why in state.run.tripped.values()]
     for line in graph.waves_of.values():
         wave = next((wave for wave in line if wave.id not in state.run.passed), None)
         if wave is None or wave.combo in state.run.tripped or "" in state.run.tripped:
@@ -78,22 +83,24 @@ def stalls(graph: Graph, state: State, now: float) -> list[str]:
             and not counts[Status.WAITING]
             and not counts[Status.RUNNING]
         ):
-            reasons.append(f"{wave.id} has no verified canary, so the rest of {wave.combo} does not begin")
-    reasons += _full(graph, state) + too_late(graph, state, now)
+            reasons.append(_unproven(wave, counts))
+    reasons += _full(graph, state, now) + too_late(graph, state, now)
     return reasons or ["nothing can begin"]
 
 
-def _full(graph: Graph, state: State) -> list[str]:
+def _unproven(wave: Wave, counts: Counter[Status]) -> str:
+    """Zero samples never pass, whoever left them out."""
+    ends = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    back = "; `rollout retry HOST --reason WHY` puts one back" if counts[Status.EXCLUDED] else ""
+    return f"{wave.id} has no verified canary ({ends}), so the rest of {wave.combo} does not begin{back}"
+
+
+def _full(graph: Graph, state: State, now: float) -> list[str]:
     """Limits that held hosts fill."""
     if not (len(state.ready) or len(state.waiting) or state.timers or state.idle):
         return []
-    holders: dict[str, list[str]] = {}
-    for host in state.hosts.values():
-        if host.slot:
-            for slot in graph.nodes[host.name].slots:
-                holders.setdefault(slot, []).append(host.name)
-    return [
-        f"limit {slot} is full: {', '.join(sorted(names)[:5])} {'holds its slot' if len(names) == 1 else 'hold their slots'}"
-        for slot, names in sorted(holders.items())
-        if len(names) >= graph.caps[slot]
-    ]
+    slots = dict.fromkeys(
+        slot for host in state.hosts.values() if host.slot for slot in graph.nodes[host.name].slots
+    )
+    full = [slot for slot in sorted(slots) if state.slots.taken[slot] >= graph.caps[slot]]
+    return [limits(graph, state, full, now)] if full else []

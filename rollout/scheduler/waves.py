@@ -7,6 +7,7 @@ from rollout.model.people import round_key
 from rollout.model.progress import UNFINISHED
 from rollout.model.state import State, Status
 from rollout.scheduler.stops import stopped
+from rollout.scheduler.waits import approval
 
 SHOWN = 3
 
@@ -136,7 +137,7 @@ def _missing(graph: Graph, state: State, need: Need) -> str:
     if need.rung is not None:
         return _unclimbed(graph, state, need.rung)
     if need.approved is not None:
-        return f"what comes after {need.approved} waits for an approval"
+        return approval(graph, state, need.approved)
     if need.wave is not None:
         if need.wave not in state.run.passed:
             return f"wave {need.wave} has not passed"

@@ -86,7 +86,7 @@ def test_each_command_gives_json_lines_too(rollout: Typist, halted: Path) -> Non
         for event in map(json.loads, rollout("events", "--json", "--host", "b1").out.splitlines())
     } == {"b1"}
     why = [json.loads(line) for line in rollout("why", "a1", "--json").out.splitlines()]
-    assert why[0]["because"].startswith("a1 (wave a/1) is held: upgrade failed")
+    assert why[0]["because"].startswith("a1 (wave a/1) is held since Tue 2023-11-14 22:15 UTC (")
 
 
 def test_hosts_are_listed_with_where_they_stand(rollout: Typist, halted: Path) -> None:
@@ -102,14 +102,16 @@ def test_hosts_are_listed_with_where_they_stand(rollout: Typist, halted: Path) -
 
 def test_why_says_it_in_one_sentence_and_shows_what_happened(rollout: Typist, halted: Path) -> None:
     lines = rollout("why", "a1").out.splitlines()
-    assert lines[0] == (
-        "a1 (wave a/1) is held: upgrade failed: no space left on device; "
-        "it keeps its place in fleet until a person releases it"
+    assert lines[0].startswith("a1 (wave a/1) is held since Tue 2023-11-14 22:15 UTC (")
+    assert lines[0].endswith(
+        ", forgotten?): upgrade failed: no space left on device; it keeps its place in fleet until a person releases it; "
+        "`rollout retry a1 --reason WHY` lets a1 go on, `rollout retire a1 --reason WHY` frees its place"
     )
     assert lines[2] == "last events"
     assert "HELD: upgrade failed" in lines[-1]
     assert rollout("why", "a2").out == (
-        "a2 (wave a/2) waits: nothing may begin: a: 1 canary failed, 0 tolerated; nothing more begins in this combo\n"
+        "a2 (wave a/2) waits: nothing may begin: a: 1 canary failed, 0 tolerated; nothing more begins in this combo; "
+        "failed: a1: `rollout retry a1 --reason WHY` answers for it, or resolve, or retire\n"
     )
 
 

@@ -245,7 +245,8 @@ def test_a_held_host_keeps_its_slots_and_retire_frees_them() -> None:
     given = Given(a_graph({"a": 2}, plan)).opened("a/1").held("a1").did("a2", "precheck")
     assert given.decides() == ["stop 3"]
     assert given.why() == (
-        "halted: limit fleet is full: a1 holds its slot (0 verified, 1 held, 0 not started)"
+        "halted: limit fleet is full (1 of 1: a1 held since 00:16 UTC (2 s)); `rollout retry a1 --reason WHY` lets a1 go on, "
+        "`rollout retire a1 --reason WHY` frees its place (0 verified, 1 held, 0 not started)"
     )
     given.tell(Kind.RETIRED, "a1")
     assert given.decides() == ["start a2 upgrade #2 [fleet]"]
@@ -258,8 +259,8 @@ def test_a_stall_names_every_full_limit_and_who_holds_it() -> None:
     given.verified(*(f"a{number}" for number in range(5, 25))).held("a1").held("a2")
     given.did("a3", "precheck").did("a4", "precheck")
     assert given.why() == (
-        "halted: limit rack=r0 is full: a2 holds its slot; limit rack=r1 is full: a1 holds its slot "
-        "(20 verified, 2 held, 0 not started)"
+        "halted: limit rack=r0 is full (1 of 1: a2 held since 00:19 UTC (4 s)); limit rack=r1 is full (1 of 1: a1 held since 00:19 UTC (11 s)); "
+        "`rollout retry a1 --reason WHY` lets a1 go on, `rollout retire a1 --reason WHY` frees its place (20 verified, 2 held, 0 not started)"
     )
 
 

@@ -95,7 +95,7 @@ def test_a_canary_wave_whose_hosts_have_all_left_does_not_pass() -> None:
     given = Given(a_graph({"a": 3})).opened("a/1").tell(Kind.GONE, "a1")
     assert given.decides() == ["stop 3"]
     assert given.why() == (
-        "halted: a/1 has no verified canary, so the rest of a does not begin (0 verified, 0 held, 2 not started, 1 gone)"
+        "halted: a/1 has no verified canary (1 gone), so the rest of a does not begin (0 verified, 0 held, 2 not started, 1 gone)"
     )
 
 

@@ -174,6 +174,6 @@ def test_a_host_that_left_the_run_is_not_stranded() -> None:
 
 def test_why_says_that_it_waits_and_is_not_counted() -> None:
     given = suspected(racked(), "a1")
-    assert explain(given.graph, given.state, "a1") == (
-        "a1 (wave a/1) is under way: it is not counted, and waits until this is mended: no way"
+    assert explain(given.graph, given.state, "a1", given.now) == (
+        "a1 (wave a/1) is under way: it is not counted, and waits until this is mended: no way; once it is, `rollout resume` goes on"
     )

@@ -5,13 +5,20 @@ from typing import Any
 
 import pytest
 
+from rollout.model.decision import Stop
+from rollout.model.event import Kind
 from rollout.model.graph import Graph, Untouched
 from rollout.model.plan import After, Amount, Limits
 from rollout.model.state import HostState, RunState, State, Status
 from rollout.scheduler.why import explain
 from tests.fleet import a_combo, a_graph, a_plan
+from tests.model.test_model_people import climbed
+from tests.scheduler.given import Given
 
 RUNNING, WAITING, SOAKING, HELD = Status.RUNNING, Status.WAITING, Status.SOAKING, Status.HELD
+
+
+NOW = 60.0
 
 
 def a_world() -> Graph:
@@ -28,7 +35,7 @@ def a_world() -> Graph:
 def said(host: str, *hosts: HostState, **run: Any) -> str:
     graph = a_world()
     state = State(graph, RunState(**run), {at.name: at for at in hosts})
-    return explain(graph, state, host)
+    return explain(graph, state, host, NOW)
 
 
 OPENED = {"a/1": 1.0}
@@ -55,7 +62,10 @@ HOLDER = HostState(
             "a1 (wave a/1) waits: its wave opens later: the gates before it are to be answered, or a controller is to look",
         ),
         (said("a1", opened=OPENED), "a1 (wave a/1) waits: it is its turn as soon as the controller looks"),
-        (said("a1", opened=OPENED, paused="lunch"), "a1 (wave a/1) waits: nothing may begin: lunch"),
+        (
+            said("a1", opened=OPENED, paused="lunch"),
+            "a1 (wave a/1) waits: nothing may begin: the run is paused: lunch; `rollout resume` goes on",
+        ),
         (said("a1", tripped={"a": "a: 1 failed"}), "waits: nothing may begin: a: 1 failed"),
         (said("a1", tripped={"b": "b: 1 failed"}, opened=OPENED), "it is its turn"),
         (
@@ -84,7 +94,7 @@ HOLDER = HostState(
                     because="verify failed",
                 ),
             ),
-            "a1 (wave a/1) is under way: verify failed (not before 23:59:59Z)",
+            "a1 (wave a/1) is under way: verify failed (not before 23:59 UTC, in 23 h 58 min)",
         ),
         (
             said("a2", HOLDER, HostState("a2", RUNNING, passed="precheck"), opened={"a/1": 1.0, "a/2": 1.0}),
@@ -100,7 +110,7 @@ HOLDER = HostState(
         ),
         (
             said("a1", HostState("a1", SOAKING, not_before=3_600.0, because="healthy")),
-            "a1 (wave a/1) soaks until 01:00:00Z: healthy",
+            "a1 (wave a/1) soaks until 01:00 UTC, in 59 min: healthy; then its gates are asked again; ",
         ),
         (
             said("a1", HostState("a1", HELD, slot=True, because="dead")),
@@ -108,7 +118,7 @@ HOLDER = HostState(
         ),
         (
             said("a1", HostState("a1", HELD, because="dead")),
-            "a1 (wave a/1) is held: dead; a person must release it",
+            "a1 (wave a/1) is held: dead; it takes no place in the limits; ",
         ),
         (said("a1", HostState("a1", Status.VERIFIED, because="well")), "a1 (wave a/1) is verified: well"),
     ],
@@ -120,3 +130,40 @@ def test_why(sentence: str, text: str) -> None:
 def test_a_host_that_nobody_knows() -> None:
     with pytest.raises(KeyError):
         said("zz")
+
+
+def test_a_run_that_waits_for_nothing_but_an_approval_ends_with_7() -> None:
+    graph = climbed()
+    given = Given(graph).opened("a/1").verified("a1").passed("a/1")
+    (stop,) = given.decide()
+    assert isinstance(stop, Stop)
+    assert stop.exit_code == 7
+    assert stop.because == (
+        "approval missing: what comes after one waits for an approval: 1 of 1 hosts up to there are verified, 3 come after; look at them, "
+        "then `rollout approve --through one --reason WHY`, then `rollout resume` (1 verified, 0 held, 3 not started)"
+    )
+    assert explain(graph, given.state, "a2", given.now).startswith(
+        "a2 (wave a/2) waits: its wave opens later: what comes after one waits for an approval: "
+    )
+    given.tell(Kind.APPROVED, through="one", digest=graph.digest)
+    assert given.decides() == ["write wave-opened a/2"]
+
+
+def test_a_breaker_is_more_than_a_missing_approval() -> None:
+    given = Given(climbed()).opened("a/1", "b/1").verified("a1").passed("a/1").held("b1").carry_on()
+    (stop,) = given.decide()
+    assert isinstance(stop, Stop)
+    assert stop.exit_code == 3
+
+
+def test_credit_is_told_with_its_numbers_and_when_the_next_is_verified() -> None:
+    graph = replace(a_graph({"a": 4}, a_plan(waves=(Amount(4),), limits=Limits(Amount(9)))), harm=3.0)
+    given = Given(graph).opened("a/1").verified("a1").did("a2", "precheck").did("a3", "precheck")
+    given.began("a2", "upgrade")
+    assert explain(graph, given.state, "a3", given.now) == (
+        "a3 (wave a/1) is under way: precheck is done; upgrade waits: credit: 1 host is verified in all, so 1 may be in flight beyond proof; "
+        "1 is; the next begins when one of them is verified (a2, it is expected, at 00:19 UTC, in 2 min)"
+    )
+    assert explain(graph, given.state, "a2", given.now).endswith(
+        "; expected to be verified at 00:19 UTC, in 2 min"
+    )

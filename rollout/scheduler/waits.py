@@ -1,0 +1,165 @@
+"""Each way to wait, in one sentence: the numbers, what is not known, and what a person can do. Times are UTC."""
+
+from shlex import quote
+
+from rollout.model.credit import allowed
+from rollout.model.graph import Graph
+from rollout.model.learned import USUAL
+from rollout.model.state import HostState, State, Status
+from rollout.model.zones import UTC, Zone, told
+from rollout.scheduler.windows import spoken
+
+SHOWN = 3
+LONG = 86400.0
+"""Seconds after which what waits for a person has been forgotten, as it seems."""
+
+ANSWERED = frozenset({Status.RETIRED, Status.ROLLED_BACK})
+
+
+def at_time(at: float, now: float) -> str:
+    """When, and how far from now."""
+    away = f"in {spoken(at - now)}" if at > now else f"{spoken(now - at)} ago"
+    return f"{told(Zone(UTC), at, now)} UTC, {away}"
+
+
+def since(at: float, now: float) -> str:
+    """Since when something has been so; what is older than a day is marked."""
+    forgotten = ", forgotten?" if now - at >= LONG else ""
+    return f"since {told(Zone(UTC), at, now)} UTC ({spoken(now - at)}{forgotten})"
+
+
+def word(host: str) -> str:
+    """A host's name as it is typed in a shell; one that would act on a terminal is not repeated."""
+    return quote(host) if host.isprintable() else "HOST"
+
+
+def named(names: list[str]) -> str:
+    """`a1, a2, a3 and 4 more`."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{', '.join(names[:SHOWN])}{more}"
+
+
+def paused(state: State, now: float) -> str:
+    """Since when, by whom and why; and what lifts it."""
+    began = f" {since(state.run.paused_at, now)}" if state.run.paused_at else ""
+    lifts = "" if "rollout resume" in (state.run.paused or "") else "; `rollout resume` goes on"
+    return f"the run is paused{began}: {state.run.paused}{lifts}"
+
+
+def breaker(state: State, why: str) -> str:
+    """What tripped it, and who is to be answered for."""
+    failed = [
+        host.name
+        for host in state.hosts.values()
+        if host.harmed and host.status not in ANSWERED and state.broken(host.name) == why
+    ]
+    if not failed:
+        return why
+    return (
+        f"{why}; failed: {named(failed)}: `rollout retry {word(failed[0])} --reason WHY` answers for "
+        f"{'it' if len(failed) == 1 else 'the first'}, or resolve, or retire"
+    )
+
+
+def approval(graph: Graph, state: State, rung: str) -> str:
+    """What was seen up to there, what comes after, and how to approve it."""
+    rungs = list(graph.rungs)
+    before = {wave.id for name in rungs[: rungs.index(rung) + 1] for wave in graph.rungs[name]}
+    counts = {status: sum(state.statuses[wave][status] for wave in before) for status in Status}
+    total, after = (
+        sum(counts.values()),
+        sum(len(graph.waves[wave].hosts) for wave in graph.waves if wave not in before),
+    )
+    failed = f", {counts[Status.HELD]} held" if counts[Status.HELD] else ""
+    eyes = " (not by whoever began the run)" if graph.four_eyes else ""
+    return (
+        f"what comes after {rung} waits for an approval: {counts[Status.VERIFIED]} of {total} hosts up to there are verified{failed}, "
+        f"{after} come after; look at them, then `rollout approve --through {word(rung)} --reason WHY`{eyes}"
+    )
+
+
+def credit(state: State, combo: str, now: float) -> str:
+    """How many may be in flight beyond what is proven, and when the next one may."""
+    harm = state.graph.harm or 0.0
+    if state.credit(combo) < state.credit_of_run():
+        where, verified, late, exposed = (
+            f" of {combo}",
+            state.verified[combo],
+            state.late[combo],
+            state.exposed[combo],
+        )
+    else:
+        where, verified = " in all", state.verified.total()
+        late, exposed = state.late.total(), state.exposed.total()
+    may = allowed(harm, verified, late)
+    taken = f" ({late} failed late, which takes credit back)" if late else ""
+    soon = _next_verified(state, None if where == " in all" else combo, now)
+    return (
+        f"credit: {verified} {'host is' if verified == 1 else 'hosts are'} verified{where}{taken}, so {may} may be in flight beyond proof; "
+        f"{exposed} {'is' if exposed == 1 else 'are'}; the next begins when one of them is verified{soon}"
+    )
+
+
+def _next_verified(state: State, combo: str | None, now: float) -> str:
+    """When the first of those in flight is expected to be verified, if nothing fails."""
+    in_flight = [
+        host
+        for host in state.hosts.values()
+        if host.exposed and combo in {None, state.graph.nodes[host.name].combo}
+    ]
+    ends = [
+        (end, host.name) for host in in_flight if (end := verified_at(state, host, now, USUAL)) is not None
+    ]
+    if not ends:
+        return ""
+    end, name = min(ends)
+    return f" ({name}, it is expected, at {at_time(end, now)})"
+
+
+def verified_at(state: State, host: HostState, now: float, quantile: float) -> float | None:
+    """When a host in flight is verified, if nothing fails; None for one that is not in flight."""
+    if host.status is Status.SOAKING:
+        return host.not_before or now
+    if host.status is not Status.RUNNING:
+        return None
+    combo = state.combo_of(host.name)
+    left = combo.chain[len(combo.reached(host.passed)) :]
+    seconds = state.learned.of_steps(combo, left, quantile)
+    begun = host.started if host.open and left and host.step == left[0].name else now
+    return max(now, begun + seconds) + state.wave_of(host.name).soak
+
+
+def limits(graph: Graph, state: State, slots: list[str], now: float) -> str:
+    """Who fills them; and of those that dead hosts fill, how a person frees the one that is held for longest."""
+    holders = {
+        slot: [
+            host
+            for host in state.hosts.values()
+            if (host.slot or host.reserved) and slot in graph.nodes[host.name].slots
+        ]
+        for slot in slots[:SHOWN]
+    }
+    said = "; ".join(_limit(graph, state, slot, found, now) for slot, found in holders.items())
+    more = f"; and {len(slots) - SHOWN} more limits are" if len(slots) > SHOWN else ""
+    dead = [
+        host
+        for slot, found in holders.items()
+        for host in found
+        if host.status is Status.HELD and state.dead[slot] >= graph.caps[slot]
+    ]
+    oldest = min(dead, key=lambda host: (host.since, host.name), default=None)
+    return f"{said}{more}; {frees(oldest.name)}" if oldest else f"{said}{more}"
+
+
+def _limit(graph: Graph, state: State, slot: str, holders: list[HostState], now: float) -> str:
+    """The dead ones first."""
+    dead = sorted((host for host in holders if host.status is Status.HELD), key=lambda host: host.since)
+    others = sorted(f"{host.name} {host.status}" for host in holders if host.status is not Status.HELD)
+    names = [*(f"{host.name} held {since(host.since, now)}" for host in dead), *others]
+    return f"limit {slot} is full ({state.slots.taken[slot]} of {graph.caps[slot]}: {named(names)})"
+
+
+def frees(host: str, what: str = "frees its place") -> str:
+    """What a person can do with a held host."""
+    retry, retire = (f"`rollout {request} {word(host)} --reason WHY`" for request in ("retry", "retire"))
+    return f"{retry} lets {word(host)} go on, {retire} {what}"
