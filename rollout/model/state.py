@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rollout.model.breaker import covers
-from rollout.model.credit import allowed
+from rollout.model.credit import Credit
 from rollout.model.evidence import Evidence
 from rollout.model.graph import Combo, Graph, Wave
 from rollout.model.learned import Learned
@@ -55,15 +55,11 @@ class State:
         """The waves of each combo that have not passed."""
         self.dead: Counter[str] = Counter()
         """How many held hosts keep each slot."""
-        self.verified: Counter[str] = Counter()
+        self.credit = Credit(graph.harm)
         self.left: Counter[str] = Counter()
         self.harmed_canaries: Counter[str] = Counter()
         self.harmed_others: Counter[str] = Counter()
         self.rounds_left: Counter[str] = Counter()
-        self.late: Counter[str] = Counter()
-        """Hosts of each combo that failed after they had been healthy on the target."""
-        self.exposed: Counter[str] = Counter()
-        """Hosts of each combo in flight beyond what is proven."""
         self.learned = Learned()
         self.evidence = Evidence(graph.nodes)
         self.walking = 0
@@ -95,6 +91,11 @@ class State:
         """How many hosts count as failures."""
         return self.harmed_canaries.total() + self.harmed_others.total()
 
+    @property
+    def verified(self) -> Counter[str]:
+        """How many hosts of each combo are verified."""
+        return self.credit.verified
+
     def combo_of(self, name: str) -> Combo:
         """The combo of a host in the graph."""
         return self.graph.combos[self.graph.nodes[name].combo]
@@ -103,27 +104,9 @@ class State:
         """The wave of a host in the graph."""
         return self.graph.waves[self.graph.nodes[name].wave]
 
-    def credit(self, combo: str) -> int:
-        """How many more hosts of the combo may be in flight beyond what is proven; less than 0 if a late failure took credit back."""
-        harm = self.graph.harm
-        if harm is None:
-            return len(self.hosts)
-        own = allowed(harm, self.verified[combo], self.late[combo]) - self.exposed[combo]
-        return min(own, self.credit_of_run())
-
-    def credit_of_run(self) -> int:
-        """The same for the whole fleet."""
-        harm = self.graph.harm
-        if harm is None:
-            return len(self.hosts)
-        return allowed(harm, self.verified.total(), self.late.total()) - self.exposed.total()
-
     def may_prepare(self, combo: str) -> bool:
         """Whether one more host may do what needs no slot: no more get ready than may be in flight."""
-        harm = self.graph.harm
-        if harm is None:
-            return True
-        return self._ahead_in[combo] < allowed(harm, self.verified[combo], self.late[combo])
+        return self._ahead_in[combo] < self.credit.allows(combo)
 
     def broken(self, name: str) -> str | None:
         """The breaker that keeps the host from beginning."""
@@ -239,16 +222,16 @@ class State:
             for slot in node.slots:
                 self.dead[slot] += by
         if status is Status.VERIFIED:
-            self.verified[node.combo] += by
+            self.credit.prove(node.combo, by)
         if host.status in {Status.RETIRED, Status.GONE, Status.EXCLUDED}:
             self.left[node.combo] += by
         if host.harmed:
             counter = self.harmed_canaries if self.graph.waves[node.wave].canary else self.harmed_others
             counter[node.combo] += by
         if host.late:
-            self.late[node.combo] += by
+            self.credit.lose(node.combo, by)
         if host.exposed:
-            self.exposed[node.combo] += by
+            self.credit.expose(node.combo, by)
         if host.round is not None and host.status not in OUT:
             self.rounds_left[node.wave] += by
         if self._is_begun(host) and not self.broken(host.name):

@@ -16,8 +16,10 @@ def slot_takers(state: State) -> Iterator[str]:
     if state.slots.fleet_full:
         return iter(())
     combos = [WALKING]
-    if state.credit_of_run() > 0:
-        combos += [combo for combo in state.ready.combos() if combo != WALKING and state.credit(combo) > 0]
+    if state.credit.left() > 0:
+        combos += [
+            combo for combo in state.ready.combos() if combo != WALKING and state.credit.left(combo) > 0
+        ]
     return state.ready.candidates(combos)
 
 
@@ -64,11 +66,11 @@ def in_its_way(
     if host.reserved:
         if state.slots.over(node.slots):
             return "a host that regressed has taken its slot back, and none is left"
-        return "a late failure has taken credit back" if state.credit(node.combo) < 0 else None
+        return "a late failure has taken credit back" if state.credit.left(node.combo) < 0 else None
     full = state.slots.full(node.slots)
     if full:
         return f"limit {full[0]} is full"
-    return no_credit(state, node.combo) if state.credit(node.combo) <= 0 else None
+    return no_credit(state, node.combo) if state.credit.left(node.combo) <= 0 else None
 
 
 def seconds_left(state: State, host: HostState) -> float:
@@ -80,7 +82,7 @@ def seconds_left(state: State, host: HostState) -> float:
 
 def no_credit(state: State, combo: str) -> str:
     """Why one more host of the combo would be one too many."""
-    verified, exposed = state.verified[combo], state.exposed[combo]
+    verified, exposed = state.verified[combo], state.credit.exposed[combo]
     return f"credit: {exposed} in flight, {verified} verified"
 
 

@@ -165,8 +165,13 @@ def check_kept(case: Case, journal: Journal, state: State, name: str = "run") ->
     assert rebuilt.slots.taken == +state.slots.taken
     for index in ("idle", "open", "asking", "stuck"):
         assert set(getattr(rebuilt, index)) == set(getattr(state, index))
-    for count in ("verified", "left", "harmed_canaries", "harmed_others", "rounds_left", "late", "exposed"):
+    for count in ("verified", "left", "harmed_canaries", "harmed_others", "rounds_left"):
         assert +getattr(rebuilt, count) == +getattr(state, count)
+    for count in ("late", "exposed"):
+        assert +getattr(rebuilt.credit, count) == +getattr(state.credit, count)
+    assert [rebuilt.credit.left(combo) for combo in case.graph.combos] == [
+        state.credit.left(combo) for combo in case.graph.combos
+    ]
     assert rebuilt.timers == state.timers
     assert set(rebuilt.ready.hosts()) == set(state.ready.hosts())
     assert set(rebuilt.waiting.hosts()) == set(state.waiting.hosts())
