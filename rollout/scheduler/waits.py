@@ -2,7 +2,6 @@
 
 from shlex import quote
 
-from rollout.model.credit import allowed
 from rollout.model.graph import Graph
 from rollout.model.learned import USUAL
 from rollout.model.state import HostState, State, Status
@@ -80,23 +79,16 @@ def approval(graph: Graph, state: State, rung: str) -> str:
 
 def credit(state: State, combo: str, now: float) -> str:
     """How many may be in flight beyond what is proven, and when the next one may."""
-    harm = state.graph.harm or 0.0
-    if state.credit(combo) < state.credit_of_run():
-        where, verified, late, exposed = (
-            f" of {combo}",
-            state.verified[combo],
-            state.late[combo],
-            state.exposed[combo],
-        )
-    else:
-        where, verified = " in all", state.verified.total()
-        late, exposed = state.late.total(), state.exposed.total()
-    may = allowed(harm, verified, late)
+    found = state.credit
+    of_combo = combo if found.left(combo) < found.left() else None
+    where = f" of {combo}" if of_combo else " in all"
+    counts = (found.verified, found.late, found.exposed)
+    verified, late, exposed = (count[combo] if of_combo else count.total() for count in counts)
     taken = f" ({late} failed late, which takes credit back)" if late else ""
-    soon = _next_verified(state, None if where == " in all" else combo, now)
+    soon = _next_verified(state, of_combo, now)
     return (
-        f"credit: {verified} {'host is' if verified == 1 else 'hosts are'} verified{where}{taken}, so {may} may be in flight beyond proof; "
-        f"{exposed} {'is' if exposed == 1 else 'are'}; the next begins when one of them is verified{soon}"
+        f"credit: {verified} {'host is' if verified == 1 else 'hosts are'} verified{where}{taken}, so {found.allows(of_combo):g} may be in flight "
+        f"beyond proof; {exposed} {'is' if exposed == 1 else 'are'}; the next begins when one of them is verified{soon}"
     )
 
 

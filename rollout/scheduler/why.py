@@ -152,7 +152,7 @@ def _turn(graph: Graph, state: State, at: HostState, now: float) -> str:
         return f"{closed.because}; it begins by itself if a controller holds the run then"
     if closed is not None:
         return f"{closed.because}; a plan with another deadline or window is a new run: `rollout apply PLAN --new-run`"
-    if state.credit(node.combo) <= 0:
+    if state.credit.left(node.combo) <= 0:
         return waits.credit(state, node.combo, now)
     if len(state.open) >= graph.controller:
         return f"{len(state.open)} steps are in flight, and limits.controller is {graph.controller}: it begins when one of them ends"
