@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from rollout import kinds
 from rollout.errors import Place, Problem, RolloutError
 from rollout.model.plan import IN_REACH, NO_GUESTS, ROLLBACK, GateRule, Moment, Step
-from rollout.plan import chain, later, schema, sides, waves
+from rollout.plan import chain, failures, later, schema, sides, waves
 from rollout.plan.shape import validate
 from rollout.plan.text import Node
 from rollout.plan.words import expected, meant, shown
@@ -57,6 +57,7 @@ def problems(draft: Draft) -> Iterator[Problem]:
             yield from _combo(draft, index, draft.combos[index])
     yield from _steps(draft)
     yield from waves.problems(draft.root, draft.factors)
+    yield from failures.problems(draft.root, draft.factors)
     for factor, value in draft.root.under("limits", "per").items():
         yield from _known("factor", factor, draft.factors, value.key)
     known = kinds.names("gates")

@@ -14,7 +14,6 @@ KEYS: tuple[tuple[tuple[str, ...], str], ...] = (
 """Keys, and what to do without each."""
 
 VALUES: tuple[tuple[tuple[str, ...], tuple[str, ...], str, str], ...] = (
-    (("failures", "combo"), ("evidence",), "0", "give a number of hosts"),
     (("combos", "*", "verdict"), ("unknown", "waived"), "supported", "use supported or blocked"),
     (("gates", "*", "when"), ("during",), "before run", "ask it before or after a step"),
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from rollout.errors import Place, PlanInvalid, Problem
 from rollout.model import plan as meant
-from rollout.plan import chain, check, later, risks, schema, waves, windows
+from rollout.plan import chain, check, failures, later, risks, schema, waves, windows
 from rollout.plan.files import text_of
 from rollout.plan.scalars import spoken
 from rollout.plan.shape import validate
@@ -89,7 +89,7 @@ def _draft(root: Node, folder: Path) -> check.Draft:
 
 
 def _plan(written: schema.PlanFile, draft: check.Draft, file: str) -> meant.Plan:
-    limits, failures = written.limits, written.failures
+    limits = written.limits
     return meant.Plan(
         name=written.rollout,
         file=file,
@@ -100,7 +100,7 @@ def _plan(written: schema.PlanFile, draft: check.Draft, file: str) -> meant.Plan
         steps=chain.chain_of(written.steps, {}),
         **waves.meant_by(written),
         limits=meant.Limits(limits.at_once, limits.per, limits.controller, waves.apart(limits)),
-        failures=meant.Failures(failures.canary, failures.combo, failures.run),
+        failures=failures.meaning(written.failures),
         otherwise=written.otherwise,
         gates=check.gate_rules(draft),
         defaults=_defaults(written),
@@ -125,18 +125,16 @@ def _combo(written: schema.Combo, steps: list[schema.Step]) -> meant.ComboRule:
 def _defaults(written: schema.PlanFile) -> tuple[str, ...]:
     """One sentence for each default that the plan uses."""
     plan = meant.Plan("", "", (), "", {}, (), ())
-    given = {*written.limits.model_fields_set, *written.failures.model_fields_set, *written.model_fields_set}
+    given = {*written.limits.model_fields_set, *written.model_fields_set}
     at_once, controller = plan.limits.at_once, plan.limits.controller
     sentences = {
         "otherwise": "otherwise: error (a host that no combo matches is a mistake)",
         "at_once": f"limits.at_once: {at_once} (hosts disrupted at once)",
         "controller": f"limits.controller: {controller} (Ansible processes at once)",
-        "canary": f"failures.canary: {plan.failures.canary} (failed canaries tolerated in a combo)",
-        "combo": f"failures.combo: {plan.failures.combo} (failed hosts tolerated in a combo's other waves)",
-        "run": "failures.run: no limit of its own",
     }
     found = [*waves.defaults(written)]
     found += [sentence for key, sentence in sentences.items() if key not in given]
+    found += failures.defaults(written.failures)
     bare = [step.name for step in written.steps if "timeout" not in step.model_fields_set]
     if bare:
         found.append(f"timeout: {spoken(3600)} for {', '.join(bare)}")

@@ -3,7 +3,7 @@
 import re
 from typing import Literal
 
-from rollout.model.plan import COMMIT, REMEDY, ROLLBACK, UNDO, Amount, Edge, Moment
+from rollout.model.plan import COMMIT, EVIDENCE, REMEDY, ROLLBACK, UNDO, Amount, Budget, Edge, Moment
 from rollout.plan.words import shown
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -60,6 +60,26 @@ def amount(value: object) -> Amount:
     if not 0 < percent <= 100:
         raise ValueError(f"{value} is not a percentage between 0% and 100%")
     return Amount(percent, percent=True)
+
+
+def budget(value: object) -> Budget:
+    """How many failed hosts are tolerated: a number such as 2, 0 among them, or a percentage such as 5%."""
+    if value == 0 and not isinstance(value, bool):
+        return Budget(Amount(0))
+    if isinstance(value, int) and value < 0:
+        raise ValueError(f"{value} failed hosts is not possible; the least is 0")
+    return Budget(amount(value))
+
+
+def budget_or_evidence(value: object) -> Budget | Literal["evidence"]:
+    """The same; or `evidence`: no number is too many by itself."""
+    if value == EVIDENCE:
+        return EVIDENCE
+    if isinstance(value, str) and not _PERCENT.fullmatch(value):
+        raise ValueError(
+            f"{shown(value)} is none of a number of hosts such as 5, a percentage such as 5%, or {EVIDENCE}"
+        )
+    return budget(value)
 
 
 def until(value: object) -> Literal["canaries"] | float:

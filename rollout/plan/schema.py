@@ -35,10 +35,16 @@ Name = Annotated[str, AfterValidator(scalars.name)]
 StepName = Annotated[str, AfterValidator(scalars.step_name)]
 _TIME = WithJsonSchema({"type": ["string", "integer"], "description": "30s, 20m, 2h, 1d or 1h30m"})
 _HOSTS = WithJsonSchema({"type": ["string", "integer"], "description": "a number of hosts, or 5% of them"})
+_FAILED = WithJsonSchema(
+    {"type": ["string", "integer"], "description": "a number of failed hosts, or 5% of them"}
+)
+_JUDGED = WithJsonSchema({"type": ["string", "integer"], "description": "the same, or `evidence`"})
 _SHARE = WithJsonSchema({"type": "string", "description": "canaries, all, or 95%"})
 Duration = Annotated[float, BeforeValidator(scalars.duration), _TIME]
 Positive = Annotated[float, BeforeValidator(scalars.positive), _TIME]
 Hosts = Annotated[meant.Amount, PlainValidator(scalars.amount), _HOSTS]
+Failed = Annotated[meant.Budget, PlainValidator(scalars.budget), _FAILED]
+FailedOrEvidence = Annotated[Any, PlainValidator(scalars.budget_or_evidence), _JUDGED]
 Share = Annotated[Any, PlainValidator(scalars.until), _SHARE]
 Moment = Annotated[Any, PlainValidator(scalars.moment), WithJsonSchema({"type": "string"})]
 Several = Annotated[list[Text], Field(min_length=1)]
@@ -150,10 +156,26 @@ class Limits(Part):
     never_together: list[OneOrMore] = Field(default_factory=list)
 
 
+class Tolerated(Part):
+    """A percentage of hosts, and the number below which it never goes."""
+
+    of: Failed
+    at_least: int = Field(ge=1)
+
+
+Budget = Annotated[Annotated[Failed, Tag(TEXT)] | Annotated[Tolerated, Tag(MAP)], Discriminator(_form)]
+BudgetOrEvidence = Annotated[
+    Annotated[FailedOrEvidence, Tag(TEXT)] | Annotated[Tolerated, Tag(MAP)], Discriminator(_form)
+]
+NONE = meant.Budget(meant.Amount(0))
+
+
 class Failures(Part):
     canary: int = Field(default=0, ge=0)
-    combo: int = Field(default=0, ge=0)
-    run: int | None = Field(default=None, ge=0)
+    combo: BudgetOrEvidence = NONE
+    run: Budget | None = None
+    per: dict[Name, Budget] = Field(default_factory=dict)
+    on_fault: Literal["isolate", "halt"] = "isolate"
 
 
 class Gate(BaseModel):

@@ -10,7 +10,7 @@ from rollout.errors import PlanInvalid
 from rollout.graph import compile_graph
 from rollout.model.fleet import Fleet, Host
 from rollout.model.graph import Graph, Need
-from rollout.model.plan import After, Amount, Failures, Limits, Plan
+from rollout.model.plan import After, Amount, Budget, Failures, Limits, Plan
 from rollout.report import changes
 from tests.engine.worlds import Case, cases
 from tests.fleet import a_combo, a_fleet, a_graph, a_plan
@@ -161,6 +161,29 @@ def test_amounts_round_down_but_never_to_nothing(amount: Amount, total: int, exp
 def test_tolerances_and_the_run_without_one() -> None:
     graph = a_graph({"a": 5}, a_plan(failures=Failures(1, 2, None)))
     assert (graph.tolerated_canary, graph.tolerated_combo, graph.tolerated_run) == (1, {"a": 2}, 5)
+
+
+def test_budgets_are_numbers_of_the_hosts_to_upgrade_and_resolved_once() -> None:
+    share = Budget(Amount(10, percent=True), 2)
+    failures = Failures(0, share, Budget(Amount(5, percent=True)), {"rack": 1, "hardware": share}, "halt")
+    plan = a_plan(a_combo("a"), a_combo("b"), failures=failures)
+    graph = a_graph({"a": 39, "b": 5}, plan, racks=2)
+    assert (graph.tolerated_combo, graph.tolerated_run, graph.on_fault) == ({"a": 3, "b": 2}, 2, "halt")
+    assert graph.tolerated_per == {"rack=r1": 1, "hardware=a": 3, "rack=r0": 1, "hardware=b": 2}
+    assert Graph.from_json(json.loads(json.dumps(graph.to_json()))) == graph
+
+
+def test_a_combo_that_is_judged_by_evidence_alone_has_no_budget() -> None:
+    assert a_graph({"a": 5}, a_plan(failures=Failures(combo="evidence"))).tolerated_combo == {}
+
+
+def test_a_graph_of_an_earlier_version_has_one_budget_for_all_combos() -> None:
+    graph = a_graph({"a": 3, "b": 2})
+    old = {**graph.to_json(), "tolerated": [1, 2, 3]}
+    del old["on_fault"]
+    read = Graph.from_json(json.loads(json.dumps(old)))
+    assert (read.tolerated_canary, read.tolerated_combo, read.tolerated_run) == (1, {"a": 2, "b": 2}, 3)
+    assert (read.tolerated_per, read.on_fault) == ({}, "isolate")
 
 
 # --- the digest --------------------------------------------------------------------------------------------------------------

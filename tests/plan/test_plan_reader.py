@@ -9,6 +9,7 @@ from rollout.model.plan import (
     After,
     Amount,
     Approval,
+    Budget,
     Failures,
     GateRule,
     Ladder,
@@ -115,6 +116,20 @@ def test_every_default_is_the_careful_one_and_said(plan: Plan) -> None:
         "failures.run: no limit of its own",
         "timeout: 1h for stage, drain, verify, restore",
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("{combo: 0, run: 20}", Failures(0, 0, 20)),
+        ("{combo: evidence, on_fault: halt}", Failures(0, "evidence", on_fault="halt")),
+        ("{run: 2%}", Failures(run=Budget(Amount(2, percent=True)))),
+        ("{combo: {of: 5%, at_least: 3}}", Failures(combo=Budget(Amount(5, percent=True), 3))),
+        ("{per: {os: 2, rack: 3%}}", Failures(per={"os": 2, "rack": Budget(Amount(3, percent=True))})),
+    ],
+)
+def test_how_many_failures_are_tolerated(tmp_path: Path, written: str, meant: Failures) -> None:
+    assert _read(tmp_path, PLAN + f"failures: {written}\n").failures == meant
 
 
 def test_what_is_given_is_no_default(tmp_path: Path) -> None:
