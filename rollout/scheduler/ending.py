@@ -10,7 +10,7 @@ from rollout.model.suspicion import BY_COMMON_CAUSE, BY_CONTROLLER, BY_PATH
 from rollout.scheduler.out_of_time import out_of_time, too_late
 from rollout.scheduler.paths import said, wait_for_path
 from rollout.scheduler.waits import approval, breaker, limits
-from rollout.scheduler.waves import approval_awaited, unmet
+from rollout.scheduler.waves import approval_awaited, has_proof, unmet
 
 STANDSTILLS = frozenset({"gate", BY_PATH, BY_CONTROLLER, BY_COMMON_CAUSE})
 """Pauses that nobody asked for: what causes them is to be mended."""
@@ -70,22 +70,28 @@ def _to_be_answered(state: State) -> bool:
 def stalls(graph: Graph, state: State, now: float) -> list[str]:
     """What keeps the rest from beginning, one sentence each."""
     reasons = [breaker(state, why) for why in state.run.tripped.values()]
-    for line in graph.waves_of.values():
-        wave = next((wave for wave in line if wave.id not in state.run.passed), None)
-        if wave is None or wave.combo in state.run.tripped or "" in state.run.tripped:
+    for combo, line in state.unfinished.items():
+        if combo in state.run.tripped or "" in state.run.tripped:
             continue
-        counts = state.statuses[wave.id]
-        if wave.id not in state.run.opened:
+        wave = next((wave for wave in line if not _has_failed_alone(graph, state, wave)), None)
+        if wave is not None and wave.id not in state.run.opened:
             reasons += [f"{wave.id} cannot open: {missing}" for missing in unmet(graph, state, wave)]
-        elif (
-            wave.canary
-            and not counts[Status.VERIFIED]
-            and not counts[Status.WAITING]
-            and not counts[Status.RUNNING]
-        ):
-            reasons.append(_unproven(wave, counts))
+        elif wave is not None and _is_over(state, wave):
+            reasons.append(_unproven(wave, state.statuses[wave.id]))
     reasons += _full(graph, state, now) + too_late(graph, state, now)
     return reasons or ["nothing can begin"]
+
+
+def _is_over(state: State, wave: Wave) -> bool:
+    """Whether it is a canary wave that came to its end without a verified host."""
+    counts = state.statuses[wave.id]
+    going_on = counts[Status.VERIFIED] or counts[Status.WAITING] or counts[Status.RUNNING]
+    return wave.canary and wave.id in state.run.opened and not going_on
+
+
+def _has_failed_alone(graph: Graph, state: State, wave: Wave) -> bool:
+    """The same, but other canaries of its combo are proof enough."""
+    return _is_over(state, wave) and has_proof(graph, state, wave)
 
 
 def _unproven(wave: Wave, counts: Counter[Status]) -> str:

@@ -4,6 +4,7 @@ from shlex import quote
 
 from rollout.model.graph import Graph
 from rollout.model.learned import USUAL
+from rollout.model.people import approvals_before
 from rollout.model.state import HostState, State, Status
 from rollout.model.zones import UTC, Zone, told
 from rollout.scheduler.windows import spoken
@@ -62,8 +63,9 @@ def breaker(state: State, why: str) -> str:
 
 def approval(graph: Graph, state: State, rung: str) -> str:
     """What was seen up to there, what comes after, and how to approve it."""
-    rungs = list(graph.rungs)
-    before = {wave.id for name in rungs[: rungs.index(rung) + 1] for wave in graph.rungs[name]}
+    before = {
+        wave for wave in graph.waves if rung not in approvals_before(graph, wave)
+    }  # the rung itself may be empty
     counts = {status: sum(state.statuses[wave][status] for wave in before) for status in Status}
     total, after = (
         sum(counts.values()),

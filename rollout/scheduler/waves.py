@@ -96,10 +96,16 @@ def _is_met(graph: Graph, state: State, need: Need, climbed: dict[str, bool]) ->
 
 
 def _is_climbed(graph: Graph, state: State, rung: str) -> bool:
-    """A rung is climbed when nothing more can come of its waves, and one of its hosts at least is proof."""
-    return all(_is_settled(state, wave) for wave in graph.rungs[rung]) and any(
-        state.statuses[wave.id][Status.VERIFIED] for wave in graph.rungs[rung]
-    )
+    """A rung is climbed when nothing more can come of its waves, and one of its hosts at least is proof.
+
+    Where credit limits what comes next, proof from an earlier rung will do: canaries that all failed keep back those that are like them.
+    """
+    waves = graph.rungs[rung]
+    if not all(_is_settled(state, wave) for wave in waves):
+        return False
+    if any(state.statuses[wave.id][Status.VERIFIED] for wave in waves):
+        return True
+    return graph.harm is not None and all(wave.canary for wave in waves) and state.verified.total() > 0
 
 
 def _is_settled(state: State, wave: Wave) -> bool:
@@ -121,10 +127,16 @@ def _has_proven(graph: Graph, state: State, wave: Wave) -> bool:
 
     Where credit limits what comes next, the rest of the canaries need not be waited for while held hosts keep them from beginning.
     """
-    if wave.canary and not state.statuses[wave.id][Status.VERIFIED]:
+    if wave.canary and not has_proof(graph, state, wave):
         return False
     kept = wave.canary and graph.harm is not None
     return wave.id in state.run.passed or (kept and _is_settled(state, wave))
+
+
+def has_proof(graph: Graph, state: State, wave: Wave) -> bool:
+    """Whether a canary of the wave is verified; of its combo, where credit limits what comes next: on the ladder they stand on several rungs."""
+    line = [wave] if graph.harm is None else [one for one in graph.waves_of[wave.combo] if one.canary]
+    return any(state.statuses[one.id][Status.VERIFIED] for one in line)
 
 
 def _share(graph: Graph, state: State, need: Need) -> tuple[int, int]:

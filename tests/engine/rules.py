@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from rollout.model.decision import Stop
 from rollout.model.event import Event
-from rollout.model.graph import Need
+from rollout.model.graph import Need, Wave
 from rollout.model.plan import Step
 from rollout.model.state import State
 from tests.engine.ramps import DAY, Drawn
@@ -178,17 +178,22 @@ class Rules:
         if need.approved is not None:
             return need.approved in self.approved
         if need.rung is not None:
-            canaries = [name for wave in self.graph.rungs[need.rung] for name in wave.hosts]
-            return any(self.hosts[name].status == "verified" for name in canaries)
+            rung = self.graph.rungs[need.rung]
+            earlier = self.graph.harm is not None and all(wave.canary for wave in rung)
+            return self._any_verified(*(self.graph.waves.values() if earlier else rung))
         if need.wave is not None:
             wave = self.graph.waves[need.wave]
-            proven = any(self.hosts[name].status == "verified" for name in wave.hosts)
-            return proven if wave.canary and self.graph.harm is not None else need.wave in self.passed
+            if not wave.canary or self.graph.harm is None:
+                return need.wave in self.passed
+            return self._any_verified(*(one for one in self.graph.waves_of[wave.combo] if one.canary))
         combo = self.graph.combos[need.combo or ""]
         members = [seen for name, seen in self.hosts.items() if self.graph.nodes[name].combo == combo.name]
         left = [seen for seen in members if seen.status not in {"retired", "excluded"}]
         verified = sum(seen.status == "verified" for seen in left) + combo.current
         return verified > 0 and verified >= need.share * (len(left) + combo.current) - 1e-9
+
+    def _any_verified(self, *waves: Wave) -> bool:
+        return any(self.hosts[name].status == "verified" for wave in waves for name in wave.hosts)
 
     def ends(self, stop: Stop, state: State) -> None:
         """The exit code says what is true, and the product's own count is this one."""
@@ -199,7 +204,11 @@ class Rules:
         statuses = Counter(seen.status for seen in self.hosts.values())
         unfinished = statuses["waiting"] + statuses["running"] + statuses["soaking"]
         told = f"exit code {stop.exit_code} ({stop.because}) with {dict(statuses)}"
-        assert stop.exit_code in ({0, 3, 4, 8} if self.until is None else {0, 3, 4, 8, 75}), told
+        assert stop.exit_code in ({0, 3, 4, 7, 8} if self.until is None else {0, 3, 4, 7, 8, 75}), told
+        if stop.exit_code == 7:
+            assert unfinished, told
+            assert set(self.graph.approvals) - self.approved, told
+            assert not self.tripped, told
         if stop.exit_code in {0, 4}:
             assert not unfinished, told
             assert bool(statuses["held"]) == (stop.exit_code == 4), told

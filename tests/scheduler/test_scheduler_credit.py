@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from rollout.model.decision import Stop
 from rollout.model.event import Kind
 from rollout.model.graph import Graph, Need
 from rollout.model.plan import Amount, Failures, Limits, Soak
@@ -132,6 +133,69 @@ def test_a_canary_that_failed_within_what_is_tolerated_holds_up_no_other_combo()
 def test_a_rung_without_a_verified_host_proves_nothing() -> None:
     given = Given(a_climb()).opened("a/1", "b/1").held("a1").held("b1").carry_on()
     assert not {"a/2", "b/2"} & set(given.state.run.opened)
+
+
+def three_rungs() -> Graph:
+    """One canary on each of three rungs: a1, b1, a2. Two of a combo may fail."""
+    graph = a_graph(
+        {"a": 3, "b": 2}, a_plan(a_combo("a"), a_combo("b"), limits=WIDE, failures=Failures(2, 2))
+    )
+    own = graph.waves
+    rest = replace(
+        own["a/2"],
+        id="a/3",
+        hosts=("a3",),
+        rung="ramp",
+        needs=(Need(rung="pairs"), Need(wave="a/1"), Need(wave="a/2")),
+    )
+    waves = {
+        "a/1": replace(own["a/1"], rung="one"),
+        "b/1": replace(own["b/1"], rung="factors", needs=(Need(rung="one"),)),
+        "a/2": replace(own["a/2"], hosts=("a2",), rung="pairs", canary=True, needs=(Need(rung="factors"),)),
+        "a/3": rest,
+        "b/2": replace(own["b/2"], rung="ramp", needs=(Need(rung="pairs"), Need(wave="b/1"))),
+    }
+    nodes = {**graph.nodes, "a3": replace(graph.nodes["a3"], wave="a/3")}
+    return replace(graph, nodes=nodes, waves=waves, harm=3.0)
+
+
+def test_a_rung_whose_canaries_all_failed_holds_up_no_other_combo() -> None:
+    given = Given(three_rungs()).opened("a/1").verified("a1").carry_on().held("b1").carry_on()
+    assert "a/2" in given.state.run.opened
+    given.verified("a2").carry_on()
+    assert "a/3" in given.state.run.opened
+    assert "b/2" not in given.state.run.opened
+
+
+def test_a_failed_canary_on_a_rung_of_its_own_is_tolerated_like_any_other() -> None:
+    given = Given(three_rungs()).opened("a/1").verified("a1").carry_on().verified("b1").carry_on()
+    given.held("a2").carry_on()
+    assert {"a/3", "b/2"} <= set(given.state.run.opened)
+    assert "a/2" not in given.state.run.passed
+
+
+def test_the_very_first_host_has_to_prove_something() -> None:
+    given = Given(three_rungs()).opened("a/1").held("a1").carry_on()
+    assert set(given.state.run.opened) == {"a/1"}
+    assert "a/1 has no verified canary (1 held), so the rest of a does not begin" in given.why()
+    assert "b/1 cannot open: no host of rung one is verified" in given.why()
+
+
+def test_a_person_may_be_asked_after_a_rung_on_which_no_host_stands() -> None:
+    """What the rung would cover, earlier ones do already."""
+    graph = a_climb()
+    waves = {
+        name: wave if wave.canary else replace(wave, needs=(*wave.needs, Need(approved="pairs")))
+        for name, wave in graph.waves.items()
+    }
+    given = Given(replace(graph, waves=waves)).opened("a/1", "b/1").verified("a1", "b1").carry_on()
+    (stop,) = given.decide()
+    assert isinstance(stop, Stop)
+    assert stop.exit_code == 7
+    assert (
+        "after pairs waits for an approval: 2 of 2 hosts up to there are verified, 2 come after"
+        in stop.because
+    )
 
 
 def test_what_a_person_is_to_approve_waits_for_it() -> None:
