@@ -1,18 +1,19 @@
 """Where a run stands: one value per host, one for the run, and indexes so that no question scans the fleet.
 
-State changes only in `rollout.model.fold`. An index is a function of a host's value alone: a change takes the host out of
-every index, alters the value, and puts it back; so an index that is kept and one that is built anew are the same.
+State changes only in `rollout.model.fold`. What the indexes show of a host, its facets, is a function of its value alone: after a change, where they differ
+from what was shown before is put right; so an index that is kept and one that is built anew are the same.
 """
 
 from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from rollout.model.breaker import covers
 from rollout.model.credit import Credit
 from rollout.model.evidence import Evidence
-from rollout.model.graph import Combo, Graph, Wave
+from rollout.model.graph import Combo, Graph, Node, Wave
 from rollout.model.learned import Learned
 from rollout.model.progress import OUT, UNFINISHED, HostState, RunState, Status
 from rollout.model.queues import Domain, Group, Line, Queues
@@ -24,6 +25,29 @@ __all__ = ["OUT", "WALKING", "HostState", "RunState", "State", "Status"]
 
 WALKING = ""
 """In place of a combo: hosts that walk back wait for nothing but their slots."""
+
+
+QUEUED = frozenset({"ready", "waiting"})
+
+Counted = tuple[Status, bool, bool, bool, bool, bool, bool, bool]
+"""As what a host counts: its status; whether it walks back, is held with its slot, failed, failed late, is exposed, has a round to answer, gets ready."""
+
+
+class Facets(NamedTuple):
+    """What the indexes show of a host, a function of its value.
+
+    `disrupted`: it has, or has reserved, its slots. `is_left`: it is work that its domains have still to do. `place`: its queue, with when, its rank there, and
+    whether it walks back. `flags`: open, asking, stuck.
+    """
+
+    counted: Counted | None
+    disrupted: bool
+    is_left: bool
+    place: tuple[str, float, int, bool]
+    flags: tuple[bool, bool, bool]
+
+
+UNSEEN = Facets(None, False, False, ("nowhere", 0.0, 0, False), (False, False, False))
 
 
 class State:
@@ -61,7 +85,7 @@ class State:
         self.harmed_others: Counter[str] = Counter()
         self.rounds_left: Counter[str] = Counter()
         self.learned = Learned()
-        self.evidence = Evidence(graph.nodes)
+        self.evidence = Evidence(graph.nodes, {slot.partition("=")[0] for slot in graph.caps})
         self.walking = 0
         """How many hosts are to walk back."""
         self._ahead_of: Counter[Line] = Counter()
@@ -75,7 +99,7 @@ class State:
         self._places = {domain: _places(graph, domain) for domain in domains}
         longest_first = sorted(graph.nodes, key=lambda name: -graph.nodes[name].expect)
         self._order = {name: index for index, name in enumerate(longest_first)}
-        self._loaded: set[str] = set()
+        self._shown: dict[str, Facets] = {}
         self.ready = Queues()
         self.waiting = Queues()
         self.slots = Slots(graph.caps, domains, self.ready, self.waiting)
@@ -83,7 +107,7 @@ class State:
             for step, seconds in host.spent.items():
                 self.learned.add(graph.nodes[host.name].combo, step, seconds)
         for host in self.hosts.values():
-            self._index(host, weigh=False)
+            self._show(host, weigh=False)
         self.slots.weigh()
 
     @property
@@ -116,24 +140,14 @@ class State:
     @contextmanager
     def switching(self) -> Iterator[None]:
         """Trip or reset a breaker: hosts that it concerns are no longer ahead of others, or are again."""
-        names = [host.name for host in self.hosts.values() if self._is_begun(host)]
-        for name in names:
-            self._unindex(self.hosts[name])
-        try:
-            yield
-        finally:
-            for name in names:
-                self._index(self.hosts[name])
+        yield
+        for host in self.hosts.values():
+            if self._is_begun(host):
+                self._show(host)
 
-    @contextmanager
-    def changing(self, name: str) -> Iterator[HostState]:
-        """Alter a host's value: out of every index before, back in after."""
-        host = self.hosts[name]
-        self._unindex(host)
-        try:
-            yield host
-        finally:
-            self._index(host)
+    def changing(self, name: str) -> "_Changing":
+        """Alter a host's value; every index shows it afterwards."""
+        return _Changing(self, self.hosts[name])
 
     def pass_wave(self, wave: str, at: float) -> None:
         """All that it was to prove is proven."""
@@ -151,92 +165,115 @@ class State:
 
     def open_wave(self, wave: str, at: float) -> None:
         """Its waiting hosts may begin from now on."""
-        names = self.graph.waves[wave].hosts
-        for name in names:
-            self._unindex(self.hosts[name])
         self.run.opened[wave] = at
-        for name in names:
-            self._index(self.hosts[name])
+        for name in self.graph.waves[wave].hosts:
+            self._show(self.hosts[name])
 
     def _rank(self, host: HostState) -> int:
         """The longest expected first, then in the graph's order; a host for which something was already asked goes first, and one that walks back before all."""
         ahead = 2 if host.back is not None else 1 if host.answered else 0
         return self._order[host.name] - ahead * len(self._order)
 
-    def _ready_group(self, host: HostState) -> Group:
-        group = self._groups[host.name]
-        return group if host.back is None else (WALKING, group[1], group[2])
-
-    def _index(self, host: HostState, *, weigh: bool = True) -> None:
-        node = self.graph.nodes[host.name]
+    def _show(self, host: HostState, *, weigh: bool = True) -> None:
+        """Bring the indexes up to date: only where they show something of the host that has changed."""
         self.evidence.see(host)
-        self._count(host, 1)
-        is_left = not host.slot and host.status in {Status.WAITING, Status.RUNNING}
-        if is_left != (host.name in self._loaded):
-            (self._loaded.add if is_left else self._loaded.discard)(host.name)
+        name, new = host.name, self._facets(host)
+        old = self._shown.get(name, UNSEEN)
+        if new == old:
+            return
+        self._shown[name] = new
+        node = self.graph.nodes[name]
+        if new.counted != old.counted:
+            self._count(node, old.counted, -1)
+            self._count(node, new.counted, 1)
+        if new.is_left != old.is_left:
             seconds = max(1, int(node.expect))
-            self.slots.load(node.slots, seconds if is_left else -seconds)
+            self.slots.load(node.slots, seconds if new.is_left else -seconds)
             if weigh:
                 self.slots.weigh(node.slots)
-        if host.slot or host.reserved:
-            self.slots.take(node.slots)
-        kind, when = place_of(self.graph, self.run, host)
-        if kind == "idle":
-            self.idle[host.name] = None
-        elif kind == "timer":
-            insort(self.timers, (when, host.name))
-        elif kind == "ready":
-            self.ready.add(self._ready_group(host), host.name, self._rank(host))
-        elif kind == "waiting":
-            self.waiting.add(self._groups[host.name], host.name, self._rank(host))
-        for flag, names in ((host.open, self.open), (host.asking, self.asking), (host.stuck, self.stuck)):
-            if flag:
-                names[host.name] = None
+        if new.disrupted != old.disrupted:
+            (self.slots.take if new.disrupted else self.slots.release)(node.slots)
+        if new.place != old.place:
+            self._leave(name, *old.place)
+            self._enter(name, *new.place)
+        for flag, was, names in zip(new.flags, old.flags, (self.open, self.asking, self.stuck), strict=True):
+            if flag and not was:
+                names[name] = None
+            elif was and not flag:
+                del names[name]
 
-    def _unindex(self, host: HostState) -> None:
-        node = self.graph.nodes[host.name]
-        kind, when = place_of(self.graph, self.run, host)
-        self._count(host, -1)
-        if host.slot or host.reserved:
-            self.slots.release(node.slots)
-        if kind == "idle":
-            del self.idle[host.name]
-        elif kind == "timer":
-            del self.timers[bisect_left(self.timers, (when, host.name))]
-        elif kind == "ready":
-            self.ready.remove(self._ready_group(host), host.name, self._rank(host))
-        elif kind == "waiting":
-            self.waiting.remove(self._groups[host.name], host.name, self._rank(host))
-        for names in (self.open, self.asking, self.stuck):
-            names.pop(host.name, None)
-
-    def _count(self, host: HostState, by: int) -> None:
-        node = self.graph.nodes[host.name]
+    def _facets(self, host: HostState) -> Facets:
         walking = host.back is not None and host.status not in OUT
-        status = Status.RUNNING if walking else host.status  # healthy as it may be yet, it proves nothing
+        counted = (
+            Status.RUNNING if walking else host.status,  # healthy as it may be yet, it proves nothing
+            walking,
+            host.slot and host.status is Status.HELD,
+            host.harmed,
+            host.late,
+            host.exposed,
+            host.round is not None and host.status not in OUT,
+            self._is_begun(host) and not self.broken(host.name),
+        )
+        kind, when = place_of(self.graph, self.run, host)
+        return Facets(
+            counted,
+            host.slot or host.reserved,
+            not host.slot and (host.status is Status.WAITING or host.status is Status.RUNNING),
+            (kind, when, self._rank(host) if kind in QUEUED else 0, host.back is not None),
+            (host.open, host.asking, host.stuck),
+        )
+
+    def _enter(self, name: str, kind: str, when: float, rank: int, back: bool) -> None:
+        if kind == "idle":
+            self.idle[name] = None
+        elif kind == "timer":
+            insort(self.timers, (when, name))
+        elif kind == "ready":
+            self.ready.add(self._ready_group(name, back), name, rank)
+        elif kind == "waiting":
+            self.waiting.add(self._groups[name], name, rank)
+
+    def _leave(self, name: str, kind: str, when: float, rank: int, back: bool) -> None:
+        if kind == "idle":
+            del self.idle[name]
+        elif kind == "timer":
+            del self.timers[bisect_left(self.timers, (when, name))]
+        elif kind == "ready":
+            self.ready.remove(self._ready_group(name, back), name, rank)
+        elif kind == "waiting":
+            self.waiting.remove(self._groups[name], name, rank)
+
+    def _ready_group(self, name: str, back: bool) -> Group:
+        group = self._groups[name]
+        return (WALKING, group[1], group[2]) if back else group
+
+    def _count(self, node: Node, counted: Counted | None, by: int) -> None:
+        if counted is None:
+            return
+        status, walking, dead, harmed, late, exposed, asked, ahead = counted
         self.walking += by if walking else 0
         self.statuses[node.wave][status] += by
         if status in UNFINISHED:
             self.busy[node.wave] += by
-        if host.slot and status is Status.HELD:
+        if dead:
             for slot in node.slots:
                 self.dead[slot] += by
         if status is Status.VERIFIED:
             self.credit.prove(node.combo, by)
-        if host.status in {Status.RETIRED, Status.GONE, Status.EXCLUDED}:
+        if status in {Status.RETIRED, Status.GONE, Status.EXCLUDED}:
             self.left[node.combo] += by
-        if host.harmed:
+        if harmed:
             counter = self.harmed_canaries if self.graph.waves[node.wave].canary else self.harmed_others
             counter[node.combo] += by
-        if host.late:
+        if late:
             self.credit.lose(node.combo, by)
-        if host.exposed:
+        if exposed:
             self.credit.expose(node.combo, by)
-        if host.round is not None and host.status not in OUT:
+        if asked:
             self.rounds_left[node.wave] += by
-        if self._is_begun(host) and not self.broken(host.name):
+        if ahead:
             self._ahead_in[node.combo] += by
-            self._count_ahead(self._groups[host.name][:2], by)
+            self._count_ahead(self._groups[node.name][:2], by)
 
     @staticmethod
     def _is_begun(host: HostState) -> bool:
@@ -251,6 +288,21 @@ class State:
             self.waiting.block(line)
         else:
             self.waiting.unblock(line)
+
+
+class _Changing:
+    """Entered to alter a host's value; the indexes are told at the end."""
+
+    __slots__ = ("_host", "_state")
+
+    def __init__(self, state: State, host: HostState) -> None:
+        self._state, self._host = state, host
+
+    def __enter__(self) -> HostState:
+        return self._host
+
+    def __exit__(self, *_: object) -> None:
+        self._state._show(self._host)  # noqa: SLF001  a part of State
 
 
 def _places(graph: Graph, domain: Domain) -> int:
