@@ -12,10 +12,14 @@ from rollout.model.event import REQUESTS, Event, Kind
 from rollout.model.fold import apply
 from rollout.model.learned import Lesson
 from rollout.model.state import State, Status
+from rollout.report.eta import estimate
 from rollout.report.standing import RUNNING_SHOWN, Held, Holder, Running, Standing
 
 FOLDER = ".rollout"
 FILE = Path(FOLDER) / "journal.sqlite3"
+SMALL = 500
+"""Hosts up to which every one of them is looked at for `status`, unasked."""
+
 FINISHED = (0, 4)
 """Exit codes after which nothing is left to do, unless a person asks for something."""
 
@@ -156,14 +160,19 @@ def newest(book: Journal, plan: str | None, run: str | None = None) -> RunRow | 
     return None
 
 
-def standing(book: Journal, row: RunRow) -> Standing:
-    """What `status` shows. Cheap at any fleet size: rows are counted by the journal."""
+def standing(book: Journal, row: RunRow, *, whole: bool = False) -> Standing:
+    """What `status` shows. Cheap at any fleet size: rows are counted by the journal.
+
+    `whole`, or a small fleet: when it is expected to end, and what held hosts block, is worked out from every host.
+    """
     state = book.state(row.id)
+    counts = book.summary(row.id)
+    everything = folded(book, row.id) if whole or sum(counts.values()) <= SMALL else None
     holder = None
     if row.owner is not None:
         who = f"{row.owner.user} on {row.owner.machine} (pid {row.owner.pid})"
         holder = Holder(who, row.taken_at, row.renewed_at, str(life(row)))
-    held = [Held(h.name, h.step, h.since, h.because) for h in book.hosts(row.id, Status.HELD)]
+    held = _held(book, row.id, everything)
     return Standing(
         run=row.id,
         plan=row.plan,
@@ -177,8 +186,37 @@ def standing(book: Journal, row: RunRow) -> Standing:
         paused=state.paused,
         aborted=state.aborted,
         tripped=state.tripped,
-        counts=book.summary(row.id),
+        counts=counts,
         held=sorted(held, key=lambda host: host.since),
         asked=unread(book, row.id),
         running=sorted(_under_way(book, row.id), key=lambda step: step.since),
+        paused_at=state.paused_at,
+        eta=estimate(everything.graph, everything, time.time()) if everything is not None else None,
     )
+
+
+def _held(book: Journal, run: str, state: State | None) -> list[Held]:
+    """With the places that they keep, and (`state`) who waits for those."""
+    places: dict[str, list[str]] = {}
+    rows = book.hosts(run, Status.HELD)
+    for slot, names in (book.slots(run) if rows else {}).items():
+        for name in names:
+            places.setdefault(name, []).append(slot)
+    held = []
+    for host in rows:
+        slots = tuple(places.get(host.name, ()))
+        full, waiting = _blocked(state, slots) if state is not None else ((), 0)
+        held.append(Held(host.name, host.step, host.since, host.because, slots, full, waiting))
+    return held
+
+
+def _blocked(state: State, slots: tuple[str, ...]) -> tuple[tuple[str, ...], int]:
+    """Which of the slots held hosts fill, and how many hosts wait for them."""
+    full = tuple(slot for slot in slots if state.dead[slot] >= state.graph.caps[slot])
+    waiting = sum(
+        host.status in {Status.WAITING, Status.RUNNING}
+        and not host.slot
+        and not set(full).isdisjoint(state.graph.nodes[host.name].slots)
+        for host in state.hosts.values()
+    )
+    return full, waiting if full else 0

@@ -7,12 +7,17 @@ from shlex import quote
 from typing import NamedTuple
 
 from rollout.model.event import Event
+from rollout.model.progress import UNFINISHED
 from rollout.model.state import Status
+from rollout.report.eta import Eta, told
+from rollout.report.eta import as_json as eta_as_json
 from rollout.report.events import what
-from rollout.report.plain import clock, counted, plain, spoken, stamp, table
+from rollout.report.plain import clock, counted, listed, plain, spoken, stamp, table
 
 HELD_SHOWN = 20
 RUNNING_SHOWN = 8
+LONG = 86400.0
+"""Seconds after which a pause, or a held host, seems to be forgotten."""
 
 
 class Holder(NamedTuple):
@@ -25,12 +30,15 @@ class Holder(NamedTuple):
 
 
 class Held(NamedTuple):
-    """A host that a person must answer for."""
+    """A host that a person must answer for. `slots`: the places that it keeps; `waiting`: how many hosts wait for those that are `full` of dead hosts."""
 
     host: str
     step: str | None
     since: float
     because: str
+    slots: tuple[str, ...] = ()
+    full: tuple[str, ...] = ()
+    waiting: int = 0
 
 
 class Running(NamedTuple):
@@ -61,6 +69,14 @@ class Standing:
     held: Sequence[Held] = ()
     asked: Sequence[Event] = ()
     running: Sequence[Running] = ()
+    paused_at: float = 0.0
+    eta: Eta | None = None
+    """None: the fleet is too large for it to be worked out unasked."""
+
+
+def age(since: float, now: float) -> str:
+    """For how long; what a person has left for more than a day is marked."""
+    return f"{spoken(now - since)}{', forgotten?' if now - since >= LONG else ''}"
 
 
 def release(host: str, options: str = "") -> str:
@@ -92,7 +108,12 @@ def text(standing: Standing, options: str = "") -> str:
     if standing.aborted:
         rows.append(["aborted", plain(standing.aborted)])
     if standing.paused:
-        rows.append(["paused", f"{plain(standing.paused)} (rollout resume{options} goes on)"])
+        since = (
+            f"since {stamp(standing.paused_at)} ({age(standing.paused_at, standing.now)}): "
+            if standing.paused_at
+            else ""
+        )
+        rows.append(["paused", f"{since}{plain(standing.paused)} (rollout resume{options} goes on)"])
     rows += [["stopped", plain(because)] for because in standing.tripped.values()]
     rows += [
         [
@@ -101,11 +122,12 @@ def text(standing: Standing, options: str = "") -> str:
         ]
         for event in standing.asked
     ]
-    lines = [*table(rows, ""), "", *_counts(standing.counts)]
+    rows += [["eta", said] for said in _expected(standing, options) if said]
+    lines = [*table(rows, ""), "", *_counts(standing.counts, standing.eta)]
     if standing.running:
         lines += ["", "in flight, the longest first", *table(_running(standing))]
     if standing.held:
-        lines += ["", "held, and in need of a person", *_held(standing.held, options)]
+        lines += ["", "held, and in need of a person", *_held(standing.held, options, standing.now)]
     return "\n".join(lines) + "\n"
 
 
@@ -127,15 +149,31 @@ def state(standing: Standing) -> str:
     return "not begun: no controller has held it yet"
 
 
-def _counts(counts: Mapping[tuple[str, str, Status], int]) -> list[str]:
+def _expected(standing: Standing, options: str) -> Iterator[str]:
+    if standing.eta is not None:
+        yield told(standing.eta, standing.now)
+    elif any(status in UNFINISHED for _, _, status in standing.counts):
+        yield f"`rollout status{options} --eta` works it out, from every host of the run"
+
+
+def _counts(counts: Mapping[tuple[str, str, Status], int], eta: Eta | None) -> list[str]:
     shown = [status for status in Status if any(key[2] is status for key in counts)]
     waves = sorted({(combo, wave) for combo, wave, _ in counts}, key=lambda key: (key[0], _number(key[1])))
-    rows = [["wave", *(str(status) for status in shown)]]
+    ends = eta.waves if eta is not None else {}
+    rows = [["wave", *(str(status) for status in shown), "expected to end" if ends else ""]]
     rows += [
-        [wave, *(str(counts.get((combo, wave, status), "-")) for status in shown)] for combo, wave in waves
+        [wave, *(str(counts.get((combo, wave, status), "-")) for status in shown), _end(ends.get(wave))]
+        for combo, wave in waves
     ]
     totals = [str(sum(count for key, count in counts.items() if key[2] is status)) for status in shown]
-    return table([*rows, ["all", *totals]], "")
+    return table([*rows, ["all", *totals, ""]], "")
+
+
+def _end(between: tuple[float, float] | None) -> str:
+    if between is None:
+        return ""
+    usual, late = (stamp(end)[:-4] + "Z" for end in between)
+    return usual if usual == late else f"{usual} .. {late}"
 
 
 def _running(standing: Standing) -> list[list[str]]:
@@ -150,9 +188,17 @@ def _number(wave: str) -> int:
     return int(number) if number.isdigit() else 0
 
 
-def _held(held: Sequence[Held], options: str) -> Iterator[str]:
+def _held(held: Sequence[Held], options: str, now: float) -> Iterator[str]:
+    """Those that have waited for longest first."""
     for host in held[:HELD_SHOWN]:
-        yield f"  {plain(host.host)}, since {stamp(host.since)}: {plain(host.because)}"
+        yield f"  {plain(host.host)}, since {stamp(host.since)} ({age(host.since, now)}): {plain(host.because)}"
+        if host.slots:
+            waiting = (
+                f"; {counted(host.waiting, 'host')} cannot begin, for held hosts fill {listed(host.full)}"
+                if host.waiting
+                else ""
+            )
+            yield f"    keeps its place in {listed(host.slots)}{waiting}"
         yield f"    release: {release(host.host, options)}"
     if len(held) > HELD_SHOWN:
         yield f"  and {counted(len(held) - HELD_SHOWN, 'host')} more: rollout hosts{options} --status held"
@@ -177,6 +223,8 @@ def as_json(standing: Standing) -> str:
             "holder": holder._asdict() if holder else None,
             "ended": {"exit_code": ended[0], "because": ended[1], "at": ended[2]} if ended else None,
             "paused": standing.paused,
+            "paused_at": standing.paused_at or None,
+            "eta": eta_as_json(standing.eta) if standing.eta is not None else None,
             "aborted": standing.aborted,
             "stopped": dict(standing.tripped),
             "hosts": totals,

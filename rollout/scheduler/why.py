@@ -61,7 +61,9 @@ def _held(graph: Graph, state: State, at: HostState, now: float) -> str:
     blocks = ""
     if full:
         waiting = sum(
-            host.status is Status.WAITING and not set(full).isdisjoint(graph.nodes[host.name].slots)
+            host.status in {Status.WAITING, Status.RUNNING}
+            and not host.slot
+            and not set(full).isdisjoint(graph.nodes[host.name].slots)
             for host in state.hosts.values()
         )
         blocks = f", and {waiting} hosts wait for {', '.join(full)}" if waiting else ""

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from rollout import journal
+from rollout.cli import _runs
 from rollout.engine.inbox import VirtualInbox
 from rollout.executors.rehearsal import World
 from rollout.graph import compile_graph
 from rollout.journal import Owner
-from rollout.model.event import Kind
+from rollout.model.event import Event, Kind
 from rollout.model.fleet import Fleet, Host
+from rollout.model.plan import Amount, Failures, Limits
 from tests.cli.worlds import Typist, a_run, failing
 from tests.engine.dying import Died, DyingJournal
 from tests.fleet import a_combo, a_graph, a_plan, an_engine, an_owner
@@ -40,10 +42,60 @@ def test_status_says_all_that_a_person_must_know(rollout: Typist, halted: Path) 
         "a/1   -        -         1",
         "b/2   -        1         -",
         "all   1        2         1",
-        "  a1, since 2023-11-14 22:15:10Z: upgrade failed: no space left on device",
+        "eta      cannot be known; 1 host that a breaker stops; what waits for a/1, of which no host is verified",
+        "  a1, since 2023-11-14 22:15:10Z (",
+        ", forgotten?): upgrade failed: no space left on device",
+        "    keeps its place in fleet",
         "    release: rollout retry a1 --reason WHY",
     ):
         assert line in said.out, line
+
+
+def test_status_says_since_when_and_who_waits_for_a_dead_host(rollout: Typist, tmp_path: Path) -> None:
+    limits = Limits(at_once=Amount(9), per={"rack": Amount(1)})
+    plan = a_plan(a_combo("a"), waves=[Amount(1), Amount(9)], limits=limits, failures=Failures(0, 9))
+    path = a_run(tmp_path, a_graph({"a": 9}, plan, racks=2), failing("a2"))
+    said = rollout("status").out
+    assert (
+        "    keeps its place in fleet, rack=r0; 3 hosts cannot begin, for held hosts fill rack=r0\n" in said
+    )
+    assert "eta    cannot be known; 3 hosts behind rack=r0, which held hosts fill\n" in said
+    status = json.loads(rollout("status", "--json").out)
+    assert (status["held"][0]["full"], status["held"][0]["waiting"]) == (["rack=r0"], 3)
+    assert status["eta"]["without"] == ["3 hosts behind rack=r0, which held hosts fill"]
+    with journal.open(str(path)) as book:
+        assert book.slots("run") == {"fleet": ["a2"], "rack=r0": ["a2"]}
+
+
+def test_a_pause_is_told_with_its_age(rollout: Typist, tmp_path: Path) -> None:
+    path = tmp_path / ".rollout" / "journal.sqlite3"
+    path.parent.mkdir()
+    inbox = VirtualInbox(1_700_000_000)
+    with journal.open(str(path), inbox.now) as book:
+        book.create("run", a_graph({"a": 2}), plan_file="plan.yml", created_by="me@here")
+        book.request("run", Event(Kind.PAUSED, "lunch (me@here)"))
+        an_engine(book.graph("run"), book, World(inbox.now), inbox).run()
+    said = rollout("status").out
+    assert "paused  since 2023-11-14 22:13:20Z (" in said
+    assert ", forgotten?): lunch (me@here) (rollout resume goes on)\n" in said
+    assert "; not counted: the run is paused, since 2023-11-14 22:13:20Z" in said
+    assert rollout("why", "a1").out.startswith(
+        "a1 (wave a/1) waits: nothing may begin: the run is paused since Tue 2023-11-14 22:13 UTC ("
+    )
+    assert json.loads(rollout("status", "--json").out)["paused_at"] == 1_700_000_000
+
+
+def test_a_large_fleet_is_not_worked_out_unasked(
+    rollout: Typist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_runs, "SMALL", 2)
+    path = tmp_path / "j"
+    with journal.open(str(path)) as book:
+        book.create("run", a_graph({"a": 3}), plan_file="plan.yml", created_by="me")
+    assert "eta    `rollout status --journal j --eta` works it out" in rollout("status", "--journal", "j").out
+    assert "eta    to finish between " in rollout("status", "--journal", "j", "--eta").out.replace(
+        "finish at", "finish between"
+    )
 
 
 def test_status_tells_what_was_asked_and_nobody_has_read(rollout: Typist, halted: Path) -> None:
