@@ -18,6 +18,7 @@ COMMANDS = {
     "rehearse": "Carry out a plan on imagined hosts, in no time.",
     "simulate": "Tell how a plan would go, with defects, stragglers and crashes.",
     "status": "Show where the run stands.",
+    "watch": "Watch a run from anywhere, until it ends.",
     "why": "Say where a host is, and what it waits for.",
     "hosts": "List the hosts of the run.",
     "events": "List what has happened.",

@@ -13,6 +13,7 @@ from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph
 from rollout.model.state import State, Status
 from rollout.report.ending import combos
+from rollout.report.eta import estimate, told
 from rollout.report.events import line
 from rollout.report.plain import counted, plain, spoken
 
@@ -21,6 +22,9 @@ FRAME = 0.25
 
 LAST = 8
 """Events shown below the table."""
+
+LOOK = 30.0
+"""Seconds between two estimates of the end: each looks at every host."""
 
 ACTIVE = 12
 """Hosts under way that are named."""
@@ -40,6 +44,7 @@ class LiveStatus:
         self._lines: list[str] = []
         self._state: State | None = None
         self._begun: dict[str, float] = {}
+        self._eta, self._looked = "", 0.0
 
     def __enter__(self) -> Self:
         self._live.__enter__()
@@ -67,9 +72,12 @@ class LiveStatus:
         self._drawn = now
         if self._broken:
             return
+        if now - self._looked >= LOOK:
+            self._eta, self._looked = told(estimate(self._graph, state, now), now), now
         picture = Group(
             Text(f"run {plain(self._run)}: {counted(len(state.open), 'step')} in flight", style="bold"),
             *(Text(f"  {said}") for said in combos(self._graph, state)),
+            *([Text(f"  expected {plain(self._eta)}")] if self._eta else []),
             _hosts(state, self._begun, now),
             *(Text(said, style="dim", no_wrap=True, overflow="ellipsis") for said in self._lines),
         )
