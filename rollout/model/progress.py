@@ -31,6 +31,9 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
+LEFT = frozenset({Status.RETIRED, Status.GONE, Status.EXCLUDED, Status.ROLLED_BACK})
+"""The host is out of the run, and nobody waits for it."""
+
 UNFINISHED = frozenset({Status.WAITING, Status.RUNNING, Status.SOAKING})
 """The host has yet to come to an end."""
 

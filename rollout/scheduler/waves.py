@@ -4,7 +4,7 @@ from rollout.model.decision import Record
 from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph, Need, Wave
 from rollout.model.people import round_key
-from rollout.model.progress import UNFINISHED
+from rollout.model.progress import LEFT, UNFINISHED
 from rollout.model.state import State, Status
 from rollout.scheduler.stops import stopped
 from rollout.scheduler.waits import approval
@@ -99,13 +99,18 @@ def _is_climbed(graph: Graph, state: State, rung: str) -> bool:
     """A rung is climbed when nothing more can come of its waves, and one of its hosts at least is proof.
 
     Where credit limits what comes next, proof from an earlier rung will do: canaries that all failed keep back those that are like them.
+    So will a person's word: for the canaries that left the run, others stand on the rungs above.
     """
     waves = graph.rungs[rung]
     if not all(_is_settled(state, wave) for wave in waves):
         return False
     if any(state.statuses[wave.id][Status.VERIFIED] for wave in waves):
         return True
-    return graph.harm is not None and all(wave.canary for wave in waves) and state.verified.total() > 0
+    if graph.harm is None or not all(wave.canary for wave in waves):
+        return False
+    return state.verified.total() > 0 or all(
+        state.hosts[name].status in LEFT for wave in waves for name in wave.hosts
+    )
 
 
 def _is_settled(state: State, wave: Wave) -> bool:

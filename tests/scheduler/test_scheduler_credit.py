@@ -280,3 +280,15 @@ def test_what_got_ready_and_a_breaker_keeps_is_no_longer_ahead_of_others() -> No
     rebuilt = type(given.state)(given.graph, given.state.run, given.state.hosts)
     assert rebuilt.may_prepare("a")
     assert not rebuilt.may_prepare("b")
+
+
+def test_a_first_canary_that_failed_stops_the_run_until_a_person_has_answered_for_it() -> None:
+    plan = a_plan(a_combo("a"), a_combo("b"), limits=WIDE)
+    graph = a_graph({"a": 2, "b": 2}, plan)
+    one = replace(graph.waves["a/1"], rung="one")
+    next_one = replace(graph.waves["b/1"], rung="combos", needs=(Need(rung="one"),))
+    graph = replace(graph, harm=3.0, waves={**graph.waves, "a/1": one, "b/1": next_one})
+    given = Given(graph).opened("a/1").held("a1").carry_on()
+    assert given.state.run.opened.keys() == {"a/1"}
+    given.tell(Kind.RETIRED, "a1").carry_on()
+    assert "b/1" in given.state.run.opened
