@@ -2,12 +2,13 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,16 +94,16 @@ class Operator:
         """Any command, typed in the folder, outside of the lab's network."""
         return ended(self._popen([str(word) for word in words], subprocess.PIPE), timeout)
 
-    def events(self) -> list[dict[str, Any]]:
-        """All of the newest run; the lab need not be up."""
-        return [json.loads(line) for line in self._read("events")]
+    def events(self, *options: Words) -> list[dict[str, Any]]:
+        """All of the newest run; the lab need not be up. `options`: where the journal is."""
+        return [json.loads(line) for line in self._read("events", *options)]
 
-    def hosts(self) -> dict[str, dict[str, Any]]:
+    def hosts(self, *options: Words) -> dict[str, dict[str, Any]]:
         """The hosts of the newest run by name."""
-        return {host["name"]: host for host in map(json.loads, self._read("hosts"))}
+        return {host["name"]: host for host in map(json.loads, self._read("hosts", *options))}
 
-    def _read(self, command: str) -> list[str]:
-        done = self.typed("rollout", command, "--json")
+    def _read(self, command: str, *options: Words) -> list[str]:
+        done = self.typed("rollout", command, "--json", *options)
         if done.code:
             raise RuntimeError(done.said)
         return done.said.splitlines()
@@ -174,6 +175,34 @@ def ended(process: subprocess.Popen[str], timeout: float) -> Ended:
             process.kill()
             raise
     return Ended(process.returncode, said)
+
+
+def read_until(process: subprocess.Popen[str], pattern: str) -> str:
+    """What a command says until a line holds the pattern."""
+    said = ""
+    for line in process.stdout or ():
+        said += line
+        if re.search(pattern, line):
+            return said
+    raise AssertionError(f"it ended without {pattern!r}: {said}")
+
+
+def until(found: Callable[[], bool]) -> None:
+    """Wait for something that takes a few seconds."""
+    latest = time.monotonic() + 120
+    while not found():
+        assert time.monotonic() < latest
+        time.sleep(0.1)
+
+
+def begun(events: Iterable[dict[str, Any]], step: str) -> list[str]:
+    """The hosts on which the step was begun, in that order."""
+    return [event["host"] for event in events if event["event"] == "step-intended" and event["step"] == step]
+
+
+def done(events: Iterable[dict[str, Any]], host: str) -> list[str]:
+    """The steps that the host has done, in that order."""
+    return [event["step"] for event in events if event["event"] == "step-done" and event["host"] == host]
 
 
 def repeated(events: list[dict[str, Any]]) -> list[str]:

@@ -12,9 +12,8 @@ from rollout import journal
 from rollout.cli import _runs
 from rollout.lab import HostSpec
 from rollout.model.state import State
-from tests.end_to_end.operating import Operator, ended
+from tests.end_to_end.operating import Operator, ended, read_until
 from tests.end_to_end.plans import interleaved, logged, plan
-from tests.end_to_end.test_stops import read_until
 
 pytestmark = pytest.mark.lab
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rollout.lab import HostSpec
-from tests.end_to_end.operating import Operator, ended
+from tests.end_to_end.operating import Operator, ended, read_until
 from tests.end_to_end.plans import interleaved, logged, plan
 
 pytestmark = pytest.mark.lab
@@ -30,23 +30,13 @@ def two_steps(operator: Operator, name: str, hosts: str, **more: object) -> str:
     return plan(operator, name, hosts, steps, **more)
 
 
-def read_until(process: subprocess.Popen[str], pattern: str) -> str:
-    """What it says until a line holds the pattern."""
-    said = ""
-    for line in process.stdout or ():
-        said += line
-        if re.search(pattern, line):
-            return said
-    pytest.fail(f"it ended without {pattern!r}: {said}")
-
-
 def test_a_second_controller_is_told_who_holds_the_run_and_since_when(operator: Operator) -> None:
     file = two_steps(operator, "twice", "s1")
-    first = operator.start("apply", file, "--yes", "--journal", "twice.sqlite3")
+    first = operator.start("apply", file, "--yes", "--journal", ".rollout/twice.sqlite3")
     read_until(first, "work begins")
 
-    second = operator.rollout("apply", file, "--yes", "--journal", "twice.sqlite3")
-    third = operator.rollout("resume", "--journal", "twice.sqlite3")
+    second = operator.rollout("apply", file, "--yes", "--journal", ".rollout/twice.sqlite3")
+    third = operator.rollout("resume", "--journal", ".rollout/twice.sqlite3")
     finished = ended(first, 60)
 
     for refused in (second, third):
@@ -60,7 +50,7 @@ def test_a_second_controller_is_told_who_holds_the_run_and_since_when(operator: 
 
 def test_ctrl_c_lets_what_has_begun_finish_and_begins_nothing(operator: Operator) -> None:
     file = two_steps(operator, "stop", "s2:s3", limits={"at_once": 1})
-    apply = operator.start("apply", file, "--yes", "--journal", "stop.sqlite3")
+    apply = operator.start("apply", file, "--yes", "--journal", ".rollout/stop.sqlite3")
     said = read_until(apply, "work begins")
 
     apply.send_signal(signal.SIGINT)
@@ -70,7 +60,7 @@ def test_ctrl_c_lets_what_has_begun_finish_and_begins_nothing(operator: Operator
     assert len(re.findall("work is done", stopped.said)) == 1
     assert "begins" not in stopped.said
     assert not operator.living()
-    resumed = operator.rollout("resume", "--journal", "stop.sqlite3")
+    resumed = operator.rollout("resume", "--journal", ".rollout/stop.sqlite3")
     assert resumed.code == 0, resumed.said
     assert len(re.findall("work begins", said + resumed.said)) == 2
     for host in ("s2", "s3"):
