@@ -9,7 +9,7 @@ from rollout.model.state import State, Status
 from rollout.model.suspicion import BY_COMMON_CAUSE, BY_CONTROLLER, BY_PATH
 from rollout.scheduler.out_of_time import out_of_time, too_late
 from rollout.scheduler.paths import said, wait_for_path
-from rollout.scheduler.waits import approval, breaker, limits
+from rollout.scheduler.waits import NEW_RUN, approval, breaker, limits
 from rollout.scheduler.waves import approval_awaited, has_proof, unmet
 
 STANDSTILLS = frozenset({"gate", BY_PATH, BY_CONTROLLER, BY_COMMON_CAUSE})
@@ -26,13 +26,15 @@ def ending(graph: Graph, state: State, now: float, until: float | None = None) -
     tally = _tally(totals)
     if state.run.aborted and unfinished:
         wait = wait_for_path(state, now) if state.stuck else None  # half an upgrade is not left for a bastion
-        return wait or Stop(HALTED, f"aborted: {state.run.aborted} ({tally})")
+        return wait or Stop(
+            HALTED, f"aborted: {state.run.aborted}; this run is over, and {NEW_RUN} ({tally})"
+        )
     held = totals[Status.HELD]
     if not (unfinished or state.stuck or _to_be_answered(state)):
         return Stop(HELD_WITHIN_BUDGET if held else DONE, f"finished: {tally}")
     if state.run.paused:
         code = HALTED if state.stuck or state.run.paused_by in STANDSTILLS else NotNow.exit_code
-        return wait_for_path(state, now) or Stop(code, f"paused: {said(state)} ({tally})")
+        return wait_for_path(state, now) or Stop(code, f"paused: {_lifted(state)} ({tally})")
     later = out_of_time(graph, state, now, until)
     if later is not None:
         return Stop(later.exit_code, f"{later.because} ({tally})")
@@ -41,6 +43,14 @@ def ending(graph: Graph, state: State, now: float, until: float | None = None) -
         words = f"approval missing: {approval(graph, state, rung)}, then `rollout resume`"
         return Stop(ApprovalMissing.exit_code, f"{words} ({tally})")
     return Stop(HALTED, f"halted: {'; '.join(stalls(graph, state, now))} ({tally})")
+
+
+def _lifted(state: State) -> str:
+    """Why it is paused, and what lifts that."""
+    why = said(state)
+    if "`rollout resume`" in why:
+        return why
+    return f"{why}; {'mend it, then `rollout resume`' if state.run.paused_by in STANDSTILLS else '`rollout resume` goes on'}"
 
 
 def _tally(totals: Counter[Status]) -> str:

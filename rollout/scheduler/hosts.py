@@ -12,6 +12,7 @@ from rollout.scheduler.failures import after_failure, hold
 from rollout.scheduler.questions import FRESH, ask
 from rollout.scheduler.room import in_its_way, yielded
 from rollout.scheduler.stops import host_stopped
+from rollout.scheduler.windows import spoken
 
 
 def go_on(graph: Graph, state: State, name: str, now: float, until: float | None = None) -> Decision | None:
@@ -106,7 +107,7 @@ def _healthy(graph: Graph, state: State, host: HostState, now: float) -> Decisio
     soak = state.wave_of(host.name).soak
     if soak <= 0 and _to_commit(state, host) is None:
         return Record(Event(Kind.VERIFIED, "every step is done and every gate has passed", host.name))
-    because = f"healthy on the target; its health has to hold for {soak:g} s"
+    because = f"healthy on the target; its health has to hold for {spoken(soak)}"
     return Record(Event(Kind.SOAKING, because, host.name, data={"until": now + soak}))
 
 

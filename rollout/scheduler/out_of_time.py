@@ -8,6 +8,10 @@ from rollout.scheduler.room import seconds_left, shut
 from rollout.scheduler.windows import Closed, may_begin, spoken
 
 
+ANOTHER_PLAN = "a plan with another deadline or window is a new run: `rollout apply PLAN --new-run`"
+"""What a person can do when no time will come."""
+
+
 def used_up(state: State, now: float, at: float) -> Stop:
     """What is to be done next is due at `at`, when this controller has ended."""
     host = next(state.hosts[name] for when, name in state.timers if when == at)
@@ -28,10 +32,13 @@ def out_of_time(graph: Graph, state: State, now: float, until: float | None) -> 
     if not opening:
         return None
     first = min(opening, key=lambda closed: closed.opens or 0.0)
-    return Stop(NotNow.exit_code, f"not now: {first.because}; this controller ends before that")
+    return Stop(
+        NotNow.exit_code, f"not now: {first.because}; this controller ends before that; `rollout resume` then"
+    )
 
 
 def too_late(graph: Graph, state: State, now: float) -> list[str]:
     """Why some hosts may never begin, as far as can be seen: a deadline, or no window that is long enough."""
     never = (closed.because for _, closed in shut(graph, state, now, None) if closed.opens is None)
-    return list(dict.fromkeys(never))
+    found = list(dict.fromkeys(never))
+    return [*found[:-1], f"{found[-1]}; {ANOTHER_PLAN}"] if found else []

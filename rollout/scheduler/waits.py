@@ -13,6 +13,8 @@ SHOWN = 3
 LONG = 86400.0
 """Seconds after which what waits for a person has been forgotten, as it seems."""
 
+NEW_RUN = "`rollout apply` begins a new one"
+
 ANSWERED = frozenset({Status.RETIRED, Status.ROLLED_BACK})
 
 
@@ -107,7 +109,7 @@ def _next_verified(state: State, combo: str | None, now: float) -> str:
     if not ends:
         return ""
     end, name = min(ends)
-    return f" ({name}, it is expected, at {at_time(end, now)})"
+    return f" (expected: {name}, at {at_time(end, now)})"
 
 
 def verified_at(state: State, host: HostState, now: float, quantile: float) -> float | None:

@@ -157,7 +157,8 @@ def _missing(graph: Graph, state: State, need: Need) -> str:
         return approval(graph, state, need.approved)
     if need.wave is not None:
         if need.wave not in state.run.passed:
-            return f"wave {need.wave} has not passed"
+            ends = (f"{count} {status}" for status, count in state.statuses[need.wave].items() if count)
+            return f"wave {need.wave} has not passed ({', '.join(ends)})"
         return f"no canary of {need.wave} is verified any more"
     wanted, verified = _share(graph, state, need)
     if not wanted:

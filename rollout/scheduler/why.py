@@ -4,6 +4,7 @@ from rollout.model.graph import Graph
 from rollout.model.learned import LATE, USUAL
 from rollout.model.state import HostState, State, Status
 from rollout.scheduler import waits
+from rollout.scheduler.out_of_time import ANOTHER_PLAN
 from rollout.scheduler.room import seconds_left
 from rollout.scheduler.waves import unmet
 from rollout.scheduler.windows import may_begin
@@ -66,14 +67,15 @@ def _held(graph: Graph, state: State, at: HostState, now: float) -> str:
             and not set(full).isdisjoint(graph.nodes[host.name].slots)
             for host in state.hosts.values()
         )
-        blocks = f", and {waiting} hosts wait for {', '.join(full)}" if waiting else ""
+        who = f"{waiting} {'host waits' if waiting == 1 else 'hosts wait'}"
+        blocks = f", and {who} for {', '.join(full)}" if waiting else ""
     return f"{said}; it keeps its place in {', '.join(slots)} until a person releases it{blocks}; {waits.frees(at.name)}{_open_on(at)}"
 
 
 def _stopped(state: State, name: str, now: float) -> str | None:
     """Why no host like it may begin, and what a person does about that."""
     if state.run.aborted:
-        return f"the run was aborted: {state.run.aborted}; `rollout apply` begins a new one"
+        return f"the run was aborted: {state.run.aborted}; {waits.NEW_RUN}"
     if state.run.paused:
         return waits.paused(state, now)
     why = state.broken(name)
@@ -151,9 +153,9 @@ def _turn(graph: Graph, state: State, at: HostState, now: float) -> str:
         return waits.limits(graph, state, full, now)
     closed = may_begin(graph, at.name, seconds_left(state, at), now)
     if closed is not None and closed.opens is not None:
-        return f"{closed.because}; it begins by itself if a controller holds the run then"
+        return f"{closed.because}; it begins by itself if a controller holds the run then (`rollout resume`)"
     if closed is not None:
-        return f"{closed.because}; a plan with another deadline or window is a new run: `rollout apply PLAN --new-run`"
+        return f"{closed.because}; {ANOTHER_PLAN}"
     if state.credit.left(node.combo) <= 0:
         return waits.credit(state, node.combo, now)
     if len(state.open) >= graph.controller:

@@ -70,7 +70,7 @@ def test_a_window_that_opens_after_the_end_is_8_with_the_time() -> None:
     said = stop(given, THURSDAY + 3600)
     assert said.exit_code == 8
     assert said.because.startswith(
-        "not now: it is outside its windows; the next opens Fri 01:00 (UTC), in 1 d 1 h; this controller ends before that (0 "
+        "not now: it is outside its windows; the next opens Fri 01:00 (UTC), in 1 d 1 h; this controller ends before that; `rollout resume` then (0 "
     )
 
 
