@@ -7,7 +7,6 @@ from rollout.model.state import State
 from rollout.scheduler.room import seconds_left, shut
 from rollout.scheduler.windows import Closed, may_begin, spoken
 
-
 ANOTHER_PLAN = "a plan with another deadline or window is a new run: `rollout apply PLAN --new-run`"
 """What a person can do when no time will come."""
 

@@ -296,7 +296,7 @@ def test_pause_lets_what_has_begun_finish_and_starts_nothing() -> None:
     assert given.decides() == ["start a1 reboot #3"]
     given.did("a1", "reboot", "verify").carry_on()
     assert given.decides() == ["stop 8"]
-    assert given.why() == "paused: lunch (1 verified, 0 held, 1 not started)"
+    assert given.why() == "paused: lunch; `rollout resume` goes on (1 verified, 0 held, 1 not started)"
     assert given.tell(Kind.CONTINUED).decides() == ["start a2 upgrade #2 [fleet]"]
 
 
@@ -310,7 +310,10 @@ def test_abort_is_final() -> None:
     assert given.decides() == ["start a1 reboot #3"]
     given.did("a1", "reboot", "verify").carry_on().tell(Kind.CONTINUED)
     assert given.decides() == ["stop 3"]
-    assert given.why() == "aborted: fire (1 verified, 0 held, 2 not started)"
+    assert (
+        given.why()
+        == "aborted: fire; this run is over, and `rollout apply` begins a new one (1 verified, 0 held, 2 not started)"
+    )
 
 
 def test_a_stopped_run_does_not_wait_for_a_soak() -> None:

@@ -206,7 +206,7 @@ def test_a_disruptive_step_that_was_cut_short_keeps_the_slot_and_goes_on() -> No
 def test_soak() -> None:
     given = Given(a_graph({"a": 2}, a_plan(soak=Soak(600, 60)))).opened("a/1").did("a1", *CHAIN)
     assert given.decides() == ["write host-soaking a1"]
-    assert given.why() == "healthy on the target; its health has to hold for 600 s"
+    assert given.why() == "healthy on the target; its health has to hold for 10 min"
     began = given.now
     given.carry_on()
     assert given.host("a1").slot is False

@@ -162,7 +162,7 @@ def test_credit_is_told_with_its_numbers_and_when_the_next_is_verified() -> None
     given.began("a2", "upgrade")
     assert explain(graph, given.state, "a3", given.now) == (
         "a3 (wave a/1) is under way: precheck is done; upgrade waits: credit: 1 host is verified in all, so 1 may be in flight beyond proof; "
-        "1 is; the next begins when one of them is verified (a2, it is expected, at 00:19 UTC, in 2 min)"
+        "1 is; the next begins when one of them is verified (expected: a2, at 00:19 UTC, in 2 min)"
     )
     assert explain(graph, given.state, "a2", given.now).endswith(
         "; expected to be verified at 00:19 UTC, in 2 min"
