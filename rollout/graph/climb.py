@@ -61,7 +61,7 @@ def _stage(state: _Climb, stage: Stage) -> None:
     state.canaries[stage.name] = [host for found in choice.rungs.values() for host in found]
     combo_of = {host.name: name for name, members in climbing.items() for host in members}
     entry = tuple(Need(rung=state.ends[name]) for name in stage.waits if name in state.ends)
-    before, previous = entry, None
+    before, below, previous = entry, entry, None
     for rung in plan.ladder.rungs:
         own: dict[str, list[Host]] = {}
         for host in choice.rungs[rung]:
@@ -74,8 +74,10 @@ def _stage(state: _Climb, stage: Stage) -> None:
         for rule in stage.rules:
             cut.add(rule, own.get(rule.name, ()), stage.rung(rung), needs, canary=True)
         state.ends[stage.name] = stage.rung(rung)
-        before, previous = (Need(rung=stage.rung(rung)),), rung
-    _ramps(state, stage, choice, climbing, (*before, *_approvals(state, stage, previous, RAMP)))
+        before, below, previous = (Need(rung=stage.rung(rung)),), before, rung
+    asked = _approvals(state, stage, previous, RAMP)
+    of_combos = previous == "combos" and below != entry and not asked
+    _ramps(state, stage, choice, climbing, (*(below if of_combos else before), *asked))
 
 
 def _first_sizes(state: _Climb, stage: Stage) -> dict[str, list[Host]]:
@@ -95,7 +97,10 @@ def _ramps(
     climbing: Mapping[str, Sequence[Host]],
     needs: tuple[Need, ...],
 ) -> None:
-    """The rest of each combo, once its own canaries have passed and those of the others are settled."""
+    """The rest of each combo, once its own canaries have passed, and those that covered factors and pairs are settled.
+
+    What is on the rung of combos proves nothing of other combos: it is not waited for, unless a person is to be asked after it.
+    """
     for rule in stage.rules:
         canaries = tuple(Need(wave=wave.id) for wave in state.cut.lines.get(rule.name, ()))
         if rule.waves is not None:

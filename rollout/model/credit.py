@@ -36,6 +36,7 @@ class Credit:
         self.exposed: Counter[str] = Counter()
         """Hosts in flight beyond what is proven."""
         self._total = 0
+        self._work: Counter[str] = Counter()
         self._allowed: dict[str, int] = {}
         self._allowed_in_all = 1
 
@@ -53,6 +54,14 @@ class Credit:
         """So many more of them are in flight."""
         self.exposed[combo] += by
         self._total += by
+
+    def load(self, combo: str, seconds: int) -> None:
+        """So much more (or less) work is left in the combo."""
+        self._work[combo] += seconds
+
+    def weight(self, combo: str) -> float:
+        """Seconds of work left for each host that may be in flight: a combo that has proven little is a narrow domain, too."""
+        return self._work[combo] / self.allows(combo)
 
     def _earn(self, combo: str) -> None:
         if self._harm is not None:

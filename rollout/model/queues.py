@@ -4,7 +4,7 @@ Slack is read as work left per place: the seconds that a domain's hosts have sti
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from heapq import merge
 
 Domain = tuple[str, ...]
@@ -48,16 +48,16 @@ class Queues:
         for queue in self._hosts.values():
             yield from (host for _, host in queue)
 
-    def candidates(self, combos: Iterable[str]) -> Iterator[str]:
-        """The first host of each open group of these combos, least slack first."""
-        orders = [self._ordered(combo) for combo in combos if combo in self._orders]
-        for _, domain, _, combo in orders[0] if len(orders) == 1 else merge(*orders):
+    def candidates(self, combos: Mapping[str, float]) -> Iterator[str]:
+        """The first host of each open group of these combos, least slack first. `combos` gives their own weights, in seconds of work per place."""
+        orders = [self._ordered(combo, -weight) for combo, weight in combos.items() if combo in self._orders]
+        for *_, domain, _, combo in orders[0] if len(orders) == 1 else merge(*orders):
             for (_, host), _ in self._heads[combo, domain]:
                 yield host
 
-    def _ordered(self, combo: str) -> Iterator[tuple[float, Domain, Turn, str]]:
+    def _ordered(self, combo: str, own: float) -> Iterator[tuple[float, float, Domain, Turn, str]]:
         return (
-            (weight, domain, self._heads[combo, domain][0][0], combo)
+            (min(weight, own), weight, domain, self._heads[combo, domain][0][0], combo)
             for weight, domain in self._orders[combo]
         )
 

@@ -189,6 +189,7 @@ class State:
         if new.is_left != old.is_left:
             seconds = max(1, int(node.expect))
             self.slots.load(node.slots, seconds if new.is_left else -seconds)
+            self.credit.load(node.combo, seconds if new.is_left else -seconds)
             if weigh:
                 self.slots.weigh(node.slots)
         if new.disrupted != old.disrupted:

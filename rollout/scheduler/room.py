@@ -15,20 +15,20 @@ def slot_takers(state: State) -> Iterator[str]:
     """Hosts whose turn it is to take their slot, as far as places and credit go. Who walks back needs no credit."""
     if state.slots.fleet_full:
         return iter(())
-    combos = [WALKING]
+    combos = {WALKING: 0.0}
     if state.credit.left() > 0:
-        combos += [
-            combo for combo in state.ready.combos() if combo != WALKING and state.credit.left(combo) > 0
-        ]
+        for combo in state.ready.combos():
+            if combo != WALKING and state.credit.left(combo) > 0:
+                combos[combo] = state.credit.weight(combo)
     return state.ready.candidates(combos)
 
 
 def beginners(state: State) -> Iterator[str]:
     """Hosts whose turn it is to begin with what needs no slot."""
-    combos = state.waiting.combos()
-    return state.waiting.candidates(
-        [combo for combo in combos if state.may_prepare(combo) and not stopped(state, combo)]
+    combos = (
+        combo for combo in state.waiting.combos() if state.may_prepare(combo) and not stopped(state, combo)
     )
+    return state.waiting.candidates({combo: state.credit.weight(combo) for combo in combos})
 
 
 def shut(graph: Graph, state: State, now: float, until: float | None) -> Iterator[tuple[str, Closed]]:

@@ -155,8 +155,8 @@ def test_a_combo_with_sizes_of_its_own() -> None:
     assert (first.rung, second.rung, third.rung) == ("combos", "ramp", "ramp")
     assert (first.canary, second.canary) == (True, False)
     assert first.needs == (Need(rung="factors"),), "it climbs in the place of its canaries"
-    assert second.needs == (Need(rung="combos"), Need(wave="b/1"))
-    assert third.needs == (Need(rung="combos"), Need(wave="b/2"))
+    assert second.needs == (Need(rung="factors"), Need(wave="b/1"))
+    assert third.needs == (Need(rung="factors"), Need(wave="b/2"))
 
 
 def test_sizes_of_the_whole_fleet() -> None:

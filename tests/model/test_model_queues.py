@@ -14,7 +14,7 @@ B: Group = ("a", TWO, ("x",))
 C: Group = ("b", ONE, ("y",))
 D: Group = ("a", ONE, ("z",))
 GROUPS = (A, B, C, D)
-COMBOS = ("a", "b")
+COMBOS = {"a": 0.0, "b": 0.0}
 CAPS = {FLEET: 3, "rack=1": 1, "rack=2": 2}
 
 
@@ -40,8 +40,17 @@ def test_the_domain_with_the_most_work_per_place_comes_first_then_by_name() -> N
 
 def test_only_the_combos_that_are_asked_for_have_candidates() -> None:
     queues = a_queue((A, "a", 0), (B, "b", 1), (C, "c", 2))
-    assert list(queues.candidates(["b", "unknown"])) == ["c"]
+    assert list(queues.candidates({"b": 0.0, "unknown": 9.0})) == ["c"]
     assert sorted(queues.combos()) == ["a", "b"]
+
+
+def test_a_combo_that_may_have_few_hosts_in_flight_is_a_domain_of_its_own() -> None:
+    queues = a_queue((A, "a", 0), (B, "b", 1), (C, "c", 2))
+    slots = Slots(CAPS, (ONE, TWO), queues)
+    slots.load(ONE, 100)
+    slots.weigh()
+    assert list(queues.candidates({"a": 0.0, "b": 50.0})) == ["a", "c", "b"]
+    assert list(queues.candidates({"a": 0.0, "b": 500.0})) == ["c", "a", "b"]
 
 
 def test_the_lowest_rank_is_next_whenever_it_came() -> None:
