@@ -26,10 +26,16 @@ P0 = 0.01
 
 GRID = (0.03, 0.05, 0.1, 0.2, 0.5, 0.9)
 STOPS_AT = 20.0
-SHARES = {"combo": 0.1, "single": 0.65, "pair": 0.25}
+SHARES = {"combo": 0.1, "single": 0.6, "pair": 0.3}
 """How the budget is split between combos, values of one factor, and pairs of values; what a fleet has none of goes to the others."""
 
-SPREAD_STOPS_AT = 10_000.0
+MANY = 10
+"""Values of a factor up to which each of them has as much as any other factor's; the values of one that has more divide what so many have."""
+
+PLACE = 1 / 3
+"""The weight of a factor that limits count by, a rack say: where a host stands is to blame less often than what it is."""
+
+SPREAD_STOPS_AT = 1_000.0
 """For the whole run, of which any stretch of time may be looked at, and in which several combos may well have defects of their own."""
 
 SPREAD_LEAST = 3
@@ -79,11 +85,13 @@ class Spread:
 class Evidence:
     """The outcomes of a run's hosts, counted for each set of hosts that share a combo, a factor's value, or two.
 
-    An index: a function of the hosts' values alone. `hot` holds the e-value of each set that is to be stopped by it.
+    An index: a function of the hosts' values alone. `places`: the factors that limits count by. `hot` holds the e-value of each set
+    that is to be stopped by it.
     """
 
-    def __init__(self, nodes: Mapping[str, Node]) -> None:
+    def __init__(self, nodes: Mapping[str, Node], places: Collection[str] = ()) -> None:
         self._nodes = nodes
+        self._places = frozenset(places)
         self.failed: Counter[Subset] = Counter()
         self.healthy: Counter[Subset] = Counter()
         self.hot: dict[Subset, float] = {}
@@ -159,23 +167,27 @@ class Evidence:
 
     @cached_property
     def _shares(self) -> dict[Subset, float]:
-        """Equal for each factor (or pair of factors), and for each of its values. A pair of which one value says it all has none."""
+        """A pair of which one value says it all has none."""
         alike: dict[str, dict[tuple[str, ...], list[Subset]]] = {"combo": {}, "single": {}, "pair": {}}
         for subset, size in self._sizes.items():
             factors = tuple(factor for factor, _ in subset)
-            if len(subset) == 1:
-                what = "combo" if factors == (COMBO,) else "single"
-                if what == "combo" or factors[0] in self._varying:
-                    alike[what].setdefault(factors, []).append(subset)
-            elif subset and all(size < self._sizes[value,] for value in subset):
+            if factors == (COMBO,):
+                alike["combo"].setdefault(factors, []).append(subset)
+            elif len(subset) == 1 and factors[0] in self._varying:
+                alike["single"].setdefault(factors, []).append(subset)
+            elif len(subset) == 2 and all(size < self._sizes[value,] for value in subset):
                 alike["pair"].setdefault(factors, []).append(subset)
         whole = sum(SHARES[what] for what, found in alike.items() if found)
-        return {
-            subset: SHARES[what] / whole / len(found) / len(subsets)
-            for what, found in alike.items()
-            for subsets in found.values()
-            for subset in subsets
-        }
+        shares = {}
+        for what, found in alike.items():
+            weights = {
+                factors: min(MANY, len(subsets)) * (PLACE if self._places.intersection(factors) else 1.0)
+                for factors, subsets in found.items()
+            }
+            for factors, subsets in found.items():
+                each = SHARES[what] / whole * weights[factors] / math.fsum(weights.values()) / len(subsets)
+                shares.update(dict.fromkeys(subsets, each))
+        return shares
 
     def suspects(self, explained: Collection[Subset] = ()) -> list[Suspect]:
         """Who is to be stopped by what is known, the best explanation first; failures in the sets `explained` are no news.

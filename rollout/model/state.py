@@ -85,7 +85,7 @@ class State:
         self.harmed_others: Counter[str] = Counter()
         self.rounds_left: Counter[str] = Counter()
         self.learned = Learned()
-        self.evidence = Evidence(graph.nodes)
+        self.evidence = Evidence(graph.nodes, {slot.partition("=")[0] for slot in graph.caps})
         self.walking = 0
         """How many hosts are to walk back."""
         self._ahead_of: Counter[Line] = Counter()
