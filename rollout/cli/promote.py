@@ -27,9 +27,10 @@ def command(what: str | None, reason: str, journal: str | None, run: str | None)
         row = _requests.unfinished(book, run)
         state = _runs.folded(book, row.id)
         event = _event(row, state, what, because)
-        names = _soaking(state, event)
+        names = [name for name in named(state, event) if soaks(state.hosts[name], row.read_at)]
         if not names:
-            raise UsageError(f"{plain(what or 'no host')} does not soak now: {_instead(state, event)}")
+            who = "no host of the run soaks" if what is None else f"{plain(what)} does not soak"
+            raise UsageError(f"{who} now: {_instead(state, event)}")
         book.request(row.id, event)
         left = max(state.hosts[name].not_before for name in names) - row.read_at
         lost = (
@@ -56,13 +57,11 @@ def _event(row: RunRow, state: State, what: str | None, because: str) -> Event:
     raise UsageError(f"run {row.id} has no wave and no host {plain(what)!r}{hint}")
 
 
-def _soaking(state: State, event: Event) -> list[str]:
-    return [name for name in named(state, event) if soaks(state.hosts[name])]
-
-
 def _instead(state: State, event: Event) -> str:
     hosts = [state.hosts[name] for name in named(state, event)]
     if any(host.promoted and host.status is Status.SOAKING for host in hosts):
         return "its soak was ended already"
+    if any(host.status is Status.SOAKING for host in hosts):
+        return "its soak is over, and its gates are asked as soon as a controller looks"
     counts = [(sum(host.status is status for host in hosts), status) for status in Status]
     return ", ".join(f"{count} {status}" for count, status in counts if count)

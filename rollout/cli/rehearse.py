@@ -9,13 +9,15 @@ from rollout.cli import _compiling, _options
 from rollout.engine import Engine
 from rollout.engine.inbox import VirtualInbox
 from rollout.engine.rehearsal import imagined_owner, rehearsed_engine
-from rollout.errors import UsageError
+from rollout.errors import ApprovalMissing, UsageError
 from rollout.executors.rehearsal import Fault, World
 from rollout.journal.memory import MemoryJournal
+from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph
 from rollout.model.seams import Ending
 from rollout.report import ending, events
 from rollout.report.plain import plain, spoken
+from rollout.scheduler.waves import approval_awaited
 
 RUN = "rehearsal"
 FOR_EVER = 1_000_000
@@ -54,21 +56,31 @@ def command(
     }
     inbox = VirtualInbox(begun := time.time())
     world = World(inbox.now, faults=faults, unhealthy=frozenset(_host(graph, name) for name in unhealthy))
-    engine = _engine(graph, world, inbox, quiet=not (verbose or as_json), as_json=as_json)
-    stop = engine.run()
+    book = MemoryJournal(inbox.now)
+    book.create(RUN, graph, plan_file="", created_by="")
+    while True:
+        engine = _engine(book, graph, world, inbox, quiet=not (verbose or as_json), as_json=as_json)
+        stop = engine.run()
+        rung = approval_awaited(graph, engine.state) if stop.exit_code == ApprovalMissing.exit_code else None
+        if rung is None:
+            break
+        data = {"through": rung, "digest": graph.digest, "by": "nobody"}
+        given = book.request(RUN, Event(Kind.APPROVED, "nobody is asked in a rehearsal", data=data))
+        if verbose or as_json:
+            click.echo(events.as_json(given) if as_json else events.line(given))
     if not as_json:
         click.echo(ending.text(RUN, graph, engine.state, stop, None), nl=False)
         click.echo(f"rehearsed time: {spoken(inbox.now() - begun)}; no host was reached")
     return stop.exit_code
 
 
-def _engine(graph: Graph, world: World, inbox: VirtualInbox, *, quiet: bool, as_json: bool) -> Engine:
-    book = MemoryJournal(inbox.now)
-    book.create(RUN, graph, plan_file="", created_by="")
+def _engine(
+    book: MemoryJournal, graph: Graph, world: World, inbox: VirtualInbox, *, quiet: bool, as_json: bool
+) -> Engine:
     show = events.as_json if as_json else events.line
     return rehearsed_engine(
         book,
-        book.claim(RUN, imagined_owner(1)),
+        book.claim(RUN, imagined_owner(book.run(RUN).fence + 1)),
         graph,
         world,
         inbox,

@@ -106,9 +106,9 @@ def command(
     jobs: int | None,
     as_json: bool,
 ) -> int:
-    """Carry out a plan on imagined hosts, with defects, stragglers and crashes, and tell how it goes.
+    """Tell how a plan would go, with defects, stragglers and crashes.
 
-    The same policy as `apply`, in virtual time. It exits with 0 however the simulated run ended; that one's exit code is in what it prints.
+    It is carried out on imagined hosts. The same policy as `apply`, in virtual time. It exits with 0 however the simulated run ended; that one's exit code is in what it prints.
     """
     if seed is not None and seeds is not None:
         raise click.UsageError("give one of --seed and --seeds")

@@ -49,7 +49,7 @@ def pause(run: RunState, because: str | None, by: str, at: float) -> None:
 
 def promoted(state: State, event: Event) -> tuple[str, ...]:
     """Those of a wave, or of the whole run, that soak now; one that begins to soak later soaks as planned."""
-    touched = tuple(name for name in named(state, event) if soaks(state.hosts[name]))
+    touched = tuple(name for name in named(state, event) if soaks(state.hosts[name], event.at))
     for name in touched:
         with state.changing(name) as host:
             promote(state, host, event)
@@ -66,15 +66,15 @@ def named(state: State, event: Event) -> tuple[str, ...]:
     return state.graph.waves[wave].hosts if wave in state.graph.waves else ()
 
 
-def soaks(host: HostState) -> bool:
+def soaks(host: HostState, at: float) -> bool:
     """Whether its soak lasts: it is not being asked how it came through, and does not walk back."""
-    waits = bool(host.not_before) and not (host.asking or host.gate_tries or host.ending)
+    waits = at < host.not_before and not (host.gate_tries or host.ending)
     return host.status is Status.SOAKING and host.back is None and waits
 
 
-def promote(_state: State, host: HostState, _event: Event) -> None:
+def promote(_state: State, host: HostState, event: Event) -> None:
     """Its soak is over: its gates are asked at once."""
-    if soaks(host):
+    if soaks(host, event.at):
         host.not_before, host.promoted = 0.0, True
 
 

@@ -46,7 +46,7 @@ def test_a_rehearsal_takes_no_time_and_tells_how_long_it_would_take(rollout: Typ
     said = rollout("rehearse", "here/plan.yml", "--lose", "a1:upgrade", "-v")
     assert said.code == 3
     assert "a1  HELD: upgrade lost the host: the rehearsal cuts its link" in said.out
-    assert "rollout retry" not in said.out, "there is nothing to retry"
+    assert "release: rollout retry" not in said.out, "there is nothing to retry"
     events = [
         json.loads(line)
         for line in rollout("rehearse", "here/plan.yml", "--fail", "a1:precheck", "--json").out.splitlines()

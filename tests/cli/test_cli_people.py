@@ -12,10 +12,13 @@ from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph
 from rollout.model.plan import Amount, Soak
 from rollout.model.state import Status
-from tests.cli.worlds import Typist, a_run, failing
+from tests.cli.worlds import Typist, a_plan_folder, a_run, failing
 from tests.engine.dying import Died, DyingJournal
 from tests.fleet import a_graph, a_plan, an_engine
 from tests.model.test_model_people import climbed
+
+LONG = 4e8
+"""Seconds of a soak that is not over today, although it began in 2023."""
 
 SOAKS = 11
 """Writes of a controller until the first host soaks: it takes up, a wave opens, four steps begin and end."""
@@ -113,10 +116,10 @@ def test_others_may_approve_under_four_eyes(rollout: Typist, tmp_path: Path) -> 
 
 @pytest.fixture
 def soaking(tmp_path: Path) -> Path:
-    """a1 soaks for a day; a2 and a3 wait for it. Its controller has died."""
+    """a1 soaks for years; a2 and a3 wait for it. Its controller has died."""
     path = tmp_path / ".rollout" / "journal.sqlite3"
     path.parent.mkdir()
-    graph = a_graph({"a": 3}, a_plan(soak=Soak(86400, 86400)))
+    graph = a_graph({"a": 3}, a_plan(soak=Soak(LONG, LONG)))
     inbox = VirtualInbox(1_700_000_000)
     with journal.open(str(path), inbox.now) as book:
         book.create("run", graph, plan_file="plan.yml", created_by="me@here")
@@ -236,3 +239,13 @@ def test_nothing_is_asked_of_a_run_that_is_over(rollout: Typist, tmp_path: Path,
     said = rollout(*words, "--reason", "x")
     assert said.code == 64
     assert "run run is over: finished: 1 verified" in said.err
+
+
+def test_a_rehearsal_asks_nobody_and_a_run_waits(rollout: Typist, tmp_path: Path) -> None:
+    plan = a_plan_folder(tmp_path / "here")
+    waves = "waves: {sizes: [1, 100%], soak: 0s, approve: {after: 1, four_eyes: true}}"
+    plan.write_text(plan.read_text().replace("waves: {sizes: [1, 100%], soak: 0s}", waves))
+    said = rollout("rehearse", "here/plan.yml", "-v")
+    assert said.code == 0, said.err
+    assert "approved through 1: nobody is asked in a rehearsal" in said.out
+    assert "a: 2 verified of 2 hosts" in said.out

@@ -26,18 +26,22 @@ from tests.fleet import CHAIN, an_engine
 pytestmark = pytest.mark.timeout(7200)  # the search for counter-examples may be a long one
 
 
+OF_HOST = [Kind.RETRIED, Kind.RETIRED, Kind.SKIPPED, Kind.PROMOTED]
+OF_RUN = [Kind.PAUSED, Kind.CONTINUED, Kind.ABORTED, Kind.PROMOTED]
+
+
 @st.composite
 def requests(draw: st.DrawFn, case: Case) -> list[Asked]:
     hosts = st.sampled_from(sorted(case.graph.nodes))
     of_host = st.one_of(
-        st.builds(Event, st.sampled_from([Kind.RETRIED, Kind.RETIRED]), st.just("why"), hosts),
+        st.builds(Event, st.sampled_from(OF_HOST), st.just("why"), hosts),
         st.builds(
             lambda host, word: Event(Kind.RESOLVED, "why", host, data={"as": word}),
             hosts,
             st.sampled_from(["done", "failed"]),
         ),
     )
-    of_run = st.builds(Event, st.sampled_from([Kind.PAUSED, Kind.CONTINUED, Kind.ABORTED]), st.just("why"))
+    of_run = st.builds(Event, st.sampled_from(OF_RUN), st.just("why"))
     asked = st.tuples(st.integers(1, 80), st.one_of(of_host, of_host, of_run))
     return sorted(draw(st.lists(asked, max_size=8)), key=lambda pair: pair[0])
 

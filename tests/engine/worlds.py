@@ -234,7 +234,9 @@ def _check_opening(case: Case, state: State, wave: str) -> None:
             assert need.wave in state.run.passed, "a wave opened before the one it waits for had passed"
         else:
             left = [host for host in state.hosts.values() if state.combo_of(host.name).name == need.combo]
-            left = [host for host in left if host.status not in {Status.RETIRED, Status.GONE}]
+            left = [
+                host for host in left if host.status not in {Status.RETIRED, Status.GONE, Status.EXCLUDED}
+            ]
             verified = sum(1 for host in left if host.status is Status.VERIFIED)
             assert verified, "zero samples passed"
             assert verified >= need.share * len(left) - 1e-9, "a wave opened before its combo's turn"
