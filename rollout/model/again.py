@@ -20,6 +20,7 @@ def back_to_work(state: State, host: HostState, event: Event) -> None:
     enter(host, Status.RUNNING if host.attempt else Status.WAITING, event)
     host.ending, host.not_before, host.tries, host.deaths, host.uncertain = None, 0.0, 0, 0, False
     host.answered, host.gate_tries, host.stuck, host.lost = {}, {}, False, False
+    host.slot, host.away, host.silent = host.slot and not host.away, False, False
     if state.run.aborted and is_untouched(state.combo_of(host.name), host):
         host.back = host.back or f"the run was aborted: {state.run.aborted}"
 

@@ -71,7 +71,7 @@ class Kind(StrEnum):
     """[until]"""
     VERIFIED = "host-verified"
     HELD = "host-held"
-    """[uncertain: whether what its step did is unknown]"""
+    """[uncertain: whether what its step did is unknown; away: others broke it before it was touched]"""
     GONE = "host-gone"
     FOUND = "host-found"
     """How a drain found the host before it closed it [found]: it is given back so."""

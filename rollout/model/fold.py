@@ -154,6 +154,7 @@ def _intended(state: State, host: HostState, event: Event) -> None:
 
 def _done(state: State, host: HostState, event: Event) -> None:
     host.open, host.tries, host.deaths, host.lost, host.failure = False, 0, 0, False, []
+    host.silent = False
     step = state.graph.step_of(host.name, event.step or "")
     if step is not None and step.of is not None:
         close_effect(state.combo_of(host.name), host, step)
@@ -182,6 +183,7 @@ def _failed(state: State, host: HostState, event: Event) -> None:
     host.failure = []
     host.open, host.ending, host.because = False, str(event.data["ending"]), event.because
     host.tries, host.lost = host.tries + 1, False
+    host.silent = host.ending == Ending.UNREACHABLE
     host.answered = {key: at for key, at in host.answered.items() if not key.startswith("before ")}
 
 
@@ -217,6 +219,7 @@ def _answered(state: State, host: HostState, event: Event) -> None:
     gate, moment, value = event.data["gate"], event.data["moment"], event.data["value"]
     key = f"{moment}/{gate}"
     host.asking = False
+    host.silent = value == Answer.FAIL and event.data.get("samples", {}).get("reached") is False
     if value == Answer.PASS:
         host.answered[key] = event.at
         host.gate_tries.pop(key, None)
@@ -258,7 +261,7 @@ def _verified(_state: State, host: HostState, event: Event) -> None:
 
 
 def _held(state: State, host: HostState, event: Event) -> None:
-    """A host that was disrupted keeps, or takes back, its slot; one that was not touched takes none.
+    """A host that was disrupted keeps, or takes back, its slot; one that was not touched takes none, unless others have broken it.
 
     A round that it still has to answer waits for it: letting it try again is no answer.
     """
@@ -268,7 +271,8 @@ def _held(state: State, host: HostState, event: Event) -> None:
     enter(host, Status.HELD, event)
     if (host.step or "").startswith(COMMIT) and host.ending not in UNFIT:
         disrupted = host.slot  # it is healthy on the target; what is left behind does no harm
-    host.slot, host.harmed, host.reserved = disrupted, True, False
+    host.away = bool(event.data.get("away")) and not disrupted
+    host.slot, host.harmed, host.reserved = disrupted or host.away, True, False
     host.uncertain = bool(event.data.get("uncertain"))
     host.not_before = 0.0
 

@@ -94,6 +94,10 @@ class HostState:
     """The seconds that each done step took."""
     judged_at: float = 0.0
     """Since when its outcome is what it is."""
+    silent: bool = False
+    """Nobody answered there when it was last looked at."""
+    away: bool = False
+    """Others broke it before it was touched: it counts in its limits like a host that we broke."""
     asking: bool = False
     """A question is in flight: known to the asking controller alone, never written."""
     reserved: bool = False

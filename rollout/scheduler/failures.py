@@ -4,8 +4,9 @@ from rollout.model.again import UNFIT
 from rollout.model.decision import Decision, Record, Start
 from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph
+from rollout.model.people import BEFORE_RUN
 from rollout.model.seams import Answer, Ending
-from rollout.model.state import HostState, State
+from rollout.model.state import HostState, State, Status
 from rollout.scheduler.back import is_uncertain, refused
 from rollout.scheduler.known import Known, known
 from rollout.scheduler.stops import host_stopped
@@ -20,7 +21,7 @@ FINAL = frozenset({Ending.REFUSED, Ending.MISFIT})
 def after_failure(graph: Graph, state: State, host: HostState, now: float) -> Decision | None:
     """Hold it, try again, remedy it, ask again, or say that nobody knows; None: a remedy has to wait."""
     if host.ending in UNFIT:
-        return _after_gate(graph, host, now)
+        return _after_gate(graph, state, host, now)
     step = graph.step_of(host.name, host.step or "")
     name = host.step
     if is_uncertain(host, step):
@@ -32,7 +33,8 @@ def after_failure(graph: Graph, state: State, host: HostState, now: float) -> De
         return _after_known(host, answer, now)
     if step is None or step.once or host.ending in FINAL or host.tries > step.retries:
         times = f" ({host.tries} times)" if host.tries > 1 else ""
-        return hold(host, f"{name} {_word(host.ending)}{times}: {host.because}")
+        because = f"{name} {_word(host.ending)}{times}: {host.because}"
+        return hold(host, because, away=is_away(state, host))
     pause = min(step.backoff * 2 ** (host.tries - 1), max(step.backoff, LONGEST_PAUSE))
     because = f"{name} {_word(host.ending)}: {host.because}; tried again in {pause:g} s (try {host.tries + 1} of {step.retries + 1})"
     return _try_again(host, because, now + pause)
@@ -55,7 +57,7 @@ def _after_known(host: HostState, answer: Known, now: float) -> Decision:
     return Start(host.name, remedy.name if remedy else "", host.attempt + 1, (), f"{said}; {answer.because}")
 
 
-def _after_gate(graph: Graph, host: HostState, now: float) -> Record:
+def _after_gate(graph: Graph, state: State, host: HostState, now: float) -> Record:
     key = next(reversed(host.gate_tries))
     moment, gate_name = key.rsplit("/", 1)
     rule = next(gate for gate in graph.gates if gate.name == gate_name)
@@ -64,13 +66,25 @@ def _after_gate(graph: Graph, host: HostState, now: float) -> Record:
         because = f"gate {gate_name} {moment}: {host.because}; asked again in {rule.interval:g} s"
         return Record(Event(Kind.ASK_AGAIN, because, host.name, data={"not_before": now + rule.interval}))
     if host.ending == Answer.FAIL:
-        return refused(host, gate_name) or hold(host, f"gate {gate_name} {moment} failed: {host.because}")
+        because = f"gate {gate_name} {moment} failed: {host.because}"
+        return refused(host, gate_name) or hold(host, because, away=is_away(state, host))
     because = f"gate {gate_name} {moment} on {host.name} could not find out: {host.because}"
     return Record(Event(Kind.STUCK, because, host.name, data={"gate": gate_name}))
 
 
-def hold(host: HostState, because: str, *, uncertain: bool = False) -> Record:
-    return Record(Event(Kind.HELD, because, host.name, host.step, host.attempt, {"uncertain": uncertain}))
+def is_away(state: State, host: HostState) -> bool:
+    """Whether others have broken a host that we have not touched: it was well in this run, and nobody answers there any more.
+
+    What was dead before the run is the baseline: it has answered no gate `before run`, or without such gates not even its first step.
+    """
+    was_well = host.passed is not None or (BEFORE_RUN in state.run.rounds and host.round != BEFORE_RUN)
+    untouched = host.status in {Status.WAITING, Status.RUNNING} and not host.slot and host.back is None
+    return host.silent and untouched and was_well
+
+
+def hold(host: HostState, because: str, *, uncertain: bool = False, away: bool = False) -> Record:
+    data = {"uncertain": uncertain, "away": True} if away else {"uncertain": uncertain}
+    return Record(Event(Kind.HELD, because, host.name, host.step, host.attempt, data))
 
 
 def _word(ending: str | None) -> str:

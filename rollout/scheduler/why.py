@@ -69,7 +69,8 @@ def _held(graph: Graph, state: State, at: HostState, now: float) -> str:
         )
         who = f"{waiting} {'host waits' if waiting == 1 else 'hosts wait'}"
         blocks = f", and {who} for {', '.join(full)}" if waiting else ""
-    return f"{said}; it keeps its place in {', '.join(slots)} until a person releases it{blocks}; {waits.frees(at.name)}{_open_on(at)}"
+    keeps = "it was not touched, but others broke it, so it counts" if at.away else "it keeps its place"
+    return f"{said}; {keeps} in {', '.join(slots)} until a person releases it{blocks}; {waits.frees(at.name)}{_open_on(at)}"
 
 
 def _stopped(state: State, name: str, now: float) -> str | None:

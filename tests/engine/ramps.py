@@ -260,8 +260,8 @@ def _chances(dice: Random, combos: str) -> Chances:
         factors = dice.choice(
             [{"hardware": dice.choice(combos)}, {"kind": "k0"}, {"rack": "r1"}, {"kind": "k0", "site": "s1"}]
         )
-        late = dice.choice([None, None, 300.0, 2 * DAY])
-        defects.append(Defect("planted", factors, q=dice.choice([0.3, 1.0]), late=late))
+        late = dice.choice([None, 300.0, 300.0, 2 * DAY])
+        defects.append(Defect("planted", factors, q=dice.choice([0.1, 0.3, 1.0]), late=late))
     return Chances(
         spread=dice.choice([0.0, 0.3]),
         stragglers=dice.choice([0.0, 0.05]),

@@ -71,7 +71,7 @@ def _done(count: Recount, event: Event, seen: Seen) -> None:
     if step.startswith("undo-"):
         seen.passed = count.before(name, step.removeprefix("undo-"))
         return
-    seen.passed, seen.spent[step] = step, event.at - seen.began
+    seen.passed, seen.spent[step], seen.silent = step, event.at - seen.began, False
     chain = {link.name: link for link in count.chain(name)}
     if chain[step].once or chain[step].disruptive:
         seen.proofs.clear()
@@ -81,7 +81,7 @@ def _done(count: Recount, event: Event, seen: Seen) -> None:
 
 def _failed(_count: Recount, event: Event, seen: Seen) -> None:
     assert seen.open == event.step, f"nothing of the kind was in flight: {event}"
-    seen.open = None
+    seen.open, seen.silent = None, event.data["ending"] == "unreachable"
 
 
 def _void(_count: Recount, event: Event, seen: Seen) -> None:
@@ -91,6 +91,7 @@ def _void(_count: Recount, event: Event, seen: Seen) -> None:
 
 
 def _answered(_count: Recount, event: Event, seen: Seen) -> None:
+    seen.silent = False  # an imagined host always answers
     if event.data["value"] == "pass":
         assert event.data["samples"], f"it passed without a sample: {event}"
         seen.proofs.append(event.data["gate"])
@@ -114,13 +115,23 @@ def _verified(count: Recount, event: Event, seen: Seen) -> None:
 
 def _held(count: Recount, event: Event, seen: Seen) -> None:
     seen.late = seen.late or seen.status in {"soaking", "verified"}
-    seen.slot = seen.slot or (seen.passed is not None and count.is_disruptive(event.host or "", seen.passed))
+    disrupted = seen.slot or (seen.passed is not None and count.is_disruptive(event.host or "", seen.passed))
+    was_well = seen.passed is not None or any(gate.when.what == "run" for gate in count.graph.gates)
+    seen.away = not disrupted and seen.silent and was_well and not (seen.step or "").startswith("undo-")
+    assert bool(event.data.get("away")) == seen.away, f"what others broke counts, and nothing else: {event}"
+    seen.slot = disrupted or seen.away
     seen.status, seen.failed = "held", True
+
+
+def _back(seen: Seen) -> None:
+    """A host that was away has to show that it is back before it counts as one that may be broken."""
+    seen.status = "running" if seen.attempts else "waiting"
+    seen.slot, seen.away, seen.silent = seen.slot and not seen.away, False, False
 
 
 def _retried(_count: Recount, _event: Event, seen: Seen) -> None:
     if seen.status == "held":
-        seen.status = "running" if seen.attempts else "waiting"
+        _back(seen)
     elif seen.status in {"rolled-back", "excluded"}:
         seen.status = "waiting"
     if seen.status not in OUT:
@@ -132,7 +143,7 @@ def _resolved(count: Recount, event: Event, seen: Seen) -> None:
     if seen.status != "held" or event.data["as"] != "done":
         return
     name, step = event.host or "", seen.step or ""
-    seen.status = "running" if seen.attempts else "waiting"
+    _back(seen)
     if step.startswith("undo-"):
         seen.passed = count.before(name, step.removeprefix("undo-"))
         return

@@ -36,6 +36,8 @@ class Seen:
     attempts: int = 0
     failed: bool = False
     late: bool = False
+    silent: bool = False
+    away: bool = False
     proofs: list[str] = field(default_factory=list)
     """What has shown it healthy since it was last disrupted."""
     spent: dict[str, float] = field(default_factory=dict)
@@ -180,6 +182,9 @@ class Rules:
         if need.rung is not None:
             rung = self.graph.rungs[need.rung]
             earlier = self.graph.harm is not None and all(wave.canary for wave in rung)
+            statuses = {self.hosts[name].status for wave in rung for name in wave.hosts}
+            if earlier and statuses <= {"retired", "excluded", "rolled-back"}:
+                return True  # a person took them out of the run
             return self._any_verified(*(self.graph.waves.values() if earlier else rung))
         if need.wave is not None:
             wave = self.graph.waves[need.wave]

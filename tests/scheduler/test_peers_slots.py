@@ -133,6 +133,16 @@ def test_gcp_failed_hosts_keep_occupying_the_budget() -> None:
     assert starts(given) == ["start a3 upgrade #2 [fleet rack=r1]"]
 
 
+def test_mco_hosts_disrupted_by_others_count() -> None:
+    """As there: a node that anybody has taken away is unavailable, and its domain spares no other meanwhile."""
+    steps = (CHAIN[0], replace(CHAIN[0], name="stage"), *CHAIN[1:])
+    limits = Limits(at_once=Amount(9), per={"rack": Amount(1)})
+    plan = a_plan(a_combo("a", steps=steps), waves=[ALL], failures=ANY, limits=limits)
+    run = Rehearsed(a_graph({"a": 6}, plan, racks=2), lost("a1", step="stage"))
+    assert run.go().exit_code == 3
+    assert set(run.disrupted()) == {"a2", "a4", "a6"}, "nobody of rack r1, where a1 is away"
+
+
 def test_cau_a_reboot_that_runs_into_its_time_out_is_a_failure() -> None:
     """As there: not back in time is lost, not slow; it counts, and its place stays taken."""
     given = at_once(1, 3).did("a1", "precheck", "upgrade").failed("a1", "reboot", Ending.LATE).carry_on()
