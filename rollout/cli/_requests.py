@@ -9,7 +9,7 @@ from rollout.errors import UsageError
 from rollout.journal import HostRow, Journal, RunRow
 from rollout.model.event import Event, Kind
 from rollout.model.state import Status
-from rollout.model.suspicion import BY_CONTROLLER, BY_PATH
+from rollout.model.suspicion import BY_COMMON_CAUSE, BY_CONTROLLER, BY_PATH
 from rollout.report.events import what
 from rollout.report.plain import plain
 
@@ -56,6 +56,7 @@ def of_host(
 _STANDSTILLS = {
     "gate": "; the run is paused because a gate could not find out: `rollout resume` asks it again",
     BY_PATH: "; the run is paused because a path is suspected, and no host is blamed for it: `rollout resume` goes on",
+    BY_COMMON_CAUSE: "; the run is paused because hosts that share nothing failed: once that is mended, `rollout resume` goes on",
     BY_CONTROLLER: "; the run is paused because of the controller's own machine: once that is mended, `rollout resume` goes on",
 }
 

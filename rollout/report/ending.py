@@ -61,7 +61,7 @@ def text(run: str, graph: Graph, state: State, stop: Stop, options: str | None =
 
 
 def combos(graph: Graph, state: State) -> Iterator[str]:
-    """One line for each combo: how many of its hosts are where, and what stopped it."""
+    """One line for each combo: how many of its hosts are where, and what stopped it; then what stopped others than whole combos."""
     for combo, waves in graph.waves_of.items():
         counts: Counter[Status] = Counter()
         for wave in waves:
@@ -71,8 +71,7 @@ def combos(graph: Graph, state: State) -> Iterator[str]:
         said = ", ".join(f"{counts[status]} {word}" for status, word in _SAID.items() if counts[status])
         why = state.run.tripped.get(combo)
         yield f"{combo}: {said} of {counted(counts.total(), 'host')}{f'; {plain(why)}' if why else ''}"
-    if "" in state.run.tripped:
-        yield plain(state.run.tripped[""])
+    yield from (plain(why, 2000) for key, why in state.run.tripped.items() if key not in graph.waves_of)
 
 
 def still_closed(state: State) -> list[str]:

@@ -51,6 +51,8 @@ WORDS = {
 
 def what(event: Event) -> str:
     """What happened, in a few words."""
+    if event.kind is Kind.PAUSED and "by" in event.data:
+        return WORDS[Kind.SUSPECTED]  # no person asked for it
     values = {name: plain(value) for name, value in event.data.items()}
     return WORDS[event.kind].format_map(defaultdict(str, values, step=plain(event.step or "")))
 

@@ -52,7 +52,8 @@ def _over(graph: Graph, state: State) -> Iterator[tuple[Subset, str]]:
         failed_with = state.evidence.failed[(factor, value),]
         if failed_with > tolerated:
             who = key_of(((factor, value),))
-            failed = f"{_failed(failed_with, 'host')} with {who}, {tolerated} tolerated"
+            hosts = "1 host" if failed_with == 1 else f"{failed_with} hosts"
+            failed = f"{hosts} with {who} failed, {tolerated} tolerated"
             yield ((factor, value),), f"{failed}; nothing more begins on hosts with {who}"
     if state.harmed > graph.tolerated_run:
         yield (
@@ -145,7 +146,7 @@ def _because(suspect: Suspect) -> str:
         counts += f", {suspect.failed_outside} of {others} others did"
     evidence = f"(e-value {said(suspect.e_value)}, stops at {said(suspect.stops_at)})"
     stops = "in this combo" if is_combo else f"on hosts with {key}"
-    return f"{counts} {evidence}: nothing more begins {stops}; what they share is a correlation, not a cause"
+    return f"{counts} {evidence}: nothing more begins {stops}; what they share is a correlation, not a cause: `rollout why HOST` says how each failed"
 
 
 def _pause(spread: Spread) -> Record:
