@@ -32,6 +32,7 @@ class Queues:
         self._orders: dict[str, list[tuple[float, Domain]]] = {}
         self._full: set[Domain] = set()
         self._blocked: set[Line] = set()
+        self._stopped: set[Group] = set()
         self._weights: dict[Domain, float] = {}
         self._combos_in: dict[Domain, dict[str, None]] = {}
 
@@ -88,6 +89,16 @@ class Queues:
             self._blocked.discard(line)
             self._join_order(line)
 
+    def stop(self, group: Group) -> None:
+        """No host of it is a candidate for now; they wait all the same."""
+        self._lose_head(group)
+        self._stopped.add(group)
+
+    def go(self, group: Group) -> None:
+        """They are candidates again."""
+        self._stopped.discard(group)
+        self._show_head(group)
+
     def fill(self, domain: Domain) -> None:
         """One of its limits is full: none of its hosts may go on for now."""
         for combo in self._combos_in.get(domain, ()):
@@ -112,7 +123,7 @@ class Queues:
 
     def _show_head(self, group: Group) -> None:
         """The group's first host is a candidate, if it has one."""
-        if group not in self._hosts:
+        if group not in self._hosts or group in self._stopped:
             return
         line = group[:2]
         heads = self._heads.setdefault(line, [])
@@ -122,7 +133,7 @@ class Queues:
             self._join_order(line)
 
     def _lose_head(self, group: Group) -> None:
-        if group not in self._hosts:
+        if group not in self._hosts or group in self._stopped:
             return
         line = group[:2]
         heads = self._heads[line]

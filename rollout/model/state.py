@@ -95,6 +95,8 @@ class State:
         for node in graph.nodes.values():
             values = tuple(node.factors.values())
             self._groups[node.name] = (node.combo, node.slots, traits.setdefault(values, values))
+        self._alike = {group: name for name, group in self._groups.items()}
+        self._stopped: set[Group] = set()
         domains = dict.fromkeys(group[1] for group in self._groups.values())
         self._places = {domain: _places(graph, domain) for domain in domains}
         longest_first = sorted(graph.nodes, key=lambda name: -graph.nodes[name].expect)
@@ -109,6 +111,7 @@ class State:
         for host in self.hosts.values():
             self._show(host, weigh=False)
         self.slots.weigh()
+        self._stop_groups()
 
     @property
     def harmed(self) -> int:
@@ -141,9 +144,19 @@ class State:
     def switching(self) -> Iterator[None]:
         """Trip or reset a breaker: hosts that it concerns are no longer ahead of others, or are again."""
         yield
+        self._stop_groups()
         for host in self.hosts.values():
             if self._is_begun(host):
                 self._show(host)
+
+    def _stop_groups(self) -> None:
+        """Hosts that a breaker keeps from beginning are not looked at again and again: those of a group are all kept, or none."""
+        for group, name in self._alike.items():
+            stopped = self.broken(name) is not None
+            if stopped != (group in self._stopped):
+                (self._stopped.add if stopped else self._stopped.discard)(group)
+                for queues in (self.ready, self.waiting):
+                    (queues.stop if stopped else queues.go)(group)
 
     def changing(self, name: str) -> "_Changing":
         """Alter a host's value; every index shows it afterwards."""

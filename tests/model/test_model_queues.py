@@ -78,6 +78,17 @@ def test_a_blocked_line_keeps_its_hosts() -> None:
     assert list(queues.candidates(COMBOS)) == ["a"]
 
 
+def test_a_stopped_group_waits_and_holds_up_nobody_in_its_line() -> None:
+    queues = a_queue((A, "suspect", 0), (D, "other", 1))
+    queues.stop(A)
+    queues.add(A, "suspect too", 2)
+    queues.remove(A, "suspect", 0)
+    assert list(queues.candidates(COMBOS)) == ["other"]
+    assert sorted(queues.hosts()) == ["other", "suspect too"]
+    queues.go(A)
+    assert list(queues.candidates(COMBOS)) == ["other", "suspect too"]
+
+
 def test_what_is_taken_back_over_the_limit_blocks_until_it_is_below_again() -> None:
     queues = a_queue((C, "c", 0))
     slots = Slots(CAPS, (ONE, TWO), queues)
@@ -93,7 +104,9 @@ moves = st.lists(
     st.one_of(
         st.tuples(st.just("take"), st.sampled_from([ONE, TWO])),
         st.tuples(st.just("give"), st.sampled_from([ONE, TWO])),
-        st.tuples(st.sampled_from(["block", "unblock", "add", "remove"]), st.sampled_from(GROUPS)),
+        st.tuples(
+            st.sampled_from(["block", "unblock", "add", "remove", "stop", "go"]), st.sampled_from(GROUPS)
+        ),
         st.tuples(st.just("load"), st.sampled_from([ONE, TWO])),
     ),
     max_size=60,
@@ -106,6 +119,7 @@ def test_whatever_happens_the_candidates_are_what_counting_anew_gives(moves: lis
     slots = Slots(CAPS, (ONE, TWO), queues)
     held: list[Domain] = []
     blocked: set[Line] = set()
+    stopped: set[Group] = set()
     lines: dict[Group, list[int]] = {group: [] for group in GROUPS}
     work: dict[Domain, int] = {ONE: 0, TWO: 0}
     for number, (move, what) in enumerate(moves):
@@ -125,6 +139,9 @@ def test_whatever_happens_the_candidates_are_what_counting_anew_gives(moves: lis
         elif move == "unblock":
             queues.unblock(what[:2])
             blocked.discard(what[:2])
+        elif move in {"stop", "go"} and (move == "stop") != (what in stopped):
+            (queues.stop if move == "stop" else queues.go)(what)
+            stopped ^= {what}
         elif move == "add":
             queues.add(what, f"h{number}", number)
             lines[what].append(number)
@@ -134,7 +151,10 @@ def test_whatever_happens_the_candidates_are_what_counting_anew_gives(moves: lis
         free = [
             (group, line[0])
             for group, line in lines.items()
-            if line and group[:2] not in blocked and held.count(group[1]) < CAPS[group[1][1]]
+            if line
+            and group not in stopped
+            and group[:2] not in blocked
+            and held.count(group[1]) < CAPS[group[1][1]]
         ]
         first = {group[:2]: min(rank for other, rank in free if other[:2] == group[:2]) for group, _ in free}
         turns = sorted(
