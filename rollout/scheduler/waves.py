@@ -41,7 +41,7 @@ def _open(graph: Graph, state: State, wave: Wave, climbed: dict[str, bool]) -> R
     asked = _round(graph, state, wave, "before wave")
     if asked is not None or state.rounds_left[wave.id]:
         return asked
-    because = " and ".join(_met(need) for need in wave.needs) or "nothing comes before it"
+    because = " and ".join(_met(state, need) for need in wave.needs) or "nothing comes before it"
     return Record(Event(Kind.OPENED, f"{wave.id}: {because}", data={"wave": wave.id}))
 
 
@@ -174,13 +174,13 @@ def _unclimbed(graph: Graph, state: State, rung: str) -> str:
     return f"rung {rung} is not settled: {', '.join(unsettled[:SHOWN])}{more}"
 
 
-def _met(need: Need) -> str:
+def _met(state: State, need: Need) -> str:
     if need.rung is not None:
         return f"rung {need.rung} is settled"
     if need.approved is not None:
         return f"what comes after {need.approved} is approved"
     return (
-        f"{need.wave} has passed"
+        f"{need.wave} {'has passed' if need.wave in state.run.passed else 'is settled'}"
         if need.wave is not None
         else f"{need.share:.0%} of {need.combo} is verified"
     )

@@ -174,6 +174,12 @@ def test_a_failed_canary_on_a_rung_of_its_own_is_tolerated_like_any_other() -> N
     assert "a/2" not in given.state.run.passed
 
 
+def test_it_is_not_said_of_a_failed_canary_wave_that_it_has_passed() -> None:
+    given = Given(three_rungs()).opened("a/1").verified("a1").carry_on().verified("b1").carry_on().held("a2")
+    opens = next(words.because for words in given.decide() if words.because.startswith("a/3: "))
+    assert opens == "a/3: rung pairs is settled and a/1 has passed and a/2 is settled"
+
+
 def test_the_very_first_host_has_to_prove_something() -> None:
     given = Given(three_rungs()).opened("a/1").held("a1").carry_on()
     assert set(given.state.run.opened) == {"a/1"}
