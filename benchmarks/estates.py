@@ -13,7 +13,7 @@ from benchmarks import fleets
 from rollout.graph import compile_graph
 from rollout.model.fleet import Fleet, Host
 from rollout.model.graph import Graph
-from rollout.model.plan import Amount, ComboRule, Failures, GateRule, Limits, Moment, Plan, Soak
+from rollout.model.plan import EVIDENCE, Amount, ComboRule, Failures, GateRule, Limits, Moment, Plan, Soak
 
 CHAIN = tuple(replace(step, timeout=20 * step.expect) for step in fleets.CHAIN)
 """With time enough for the slowest host: a straggler is no failure here."""
@@ -28,6 +28,7 @@ OS, HYPERVISOR, NIC = (
 FACTORS = ("hardware", "os", "hypervisor", "nic")
 """What a defect may be tied to."""
 
+FAILURES = Failures(canary=0, combo=EVIDENCE, run=20)
 DOMAINS = ("site", "rack")
 GATES = (
     GateRule("booted", "boot", Moment("after", "reboot"), remembers=True),
@@ -76,7 +77,7 @@ def a_plan(
     waves: tuple[Amount, ...] | None = None,
     harm: float | None = 3.0,
     soak: Soak = Soak(24 * 3600, 1800),  # noqa: B008  frozen
-    failures: Failures = Failures(),  # noqa: B008  frozen
+    failures: Failures = FAILURES,
     gates: Sequence[GateRule] = GATES,
 ) -> Plan:
     """A combo for each hardware, OS and hypervisor that there is together; by default the ladder, and the ramp by credit."""

@@ -154,10 +154,9 @@ def _reasons(stopped: Iterable[Simulated]) -> list[tuple[int, Simulated]]:
 
 def _about(event: Event) -> tuple[str, ...]:
     """What is the same of two events whose words differ in numbers alone."""
-    return (
-        str(event.kind),
-        *(f"{key}={value}" for key, value in sorted(event.data.items()) if isinstance(value, str)),
-    )
+    data = event.data
+    factors = (f"{factor}={value}" for factor, value in sorted(data.get("factors", {}).items()))
+    return (str(event.kind), *(str(data.get(key, "")) for key in ("combo", "gate", "path", "by")), *factors)
 
 
 def _at(one: Simulated, event: Event) -> float:
