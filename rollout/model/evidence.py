@@ -99,7 +99,7 @@ class Evidence:
         self._failures: list[tuple[float, str]] = []
         self._proven: list[tuple[float, str]] = []
         self._begun = 0
-        self._known: dict[tuple[str, tuple[str, ...]], tuple[Subset, ...]] = {}
+        self._known: dict[tuple[str, Subset], tuple[Subset, ...]] = {}
         self._suspects: tuple[frozenset[Subset], list[Suspect]] | None = None
 
     def see(self, host: HostState) -> None:
@@ -110,19 +110,24 @@ class Evidence:
         if new == old:
             return
         if old is not None:
-            self._add(host.name, *old, -1)
+            self._note(host.name, *old, -1)
             del self._seen[host.name]
         if new is not None:
-            self._add(host.name, *new, 1)
+            self._note(host.name, *new, 1)
             self._seen[host.name] = new
-        self._suspects = None
+        was, now = old and old[0] is Outcome.FAILED, new and new[0] is Outcome.FAILED
+        if was is now:
+            return  # from disrupted to healthy: no count is another
         for subset in self.subsets(host.name):
+            if was is not None:
+                (self.failed if was else self.healthy)[subset] -= 1
+            if now is not None:
+                (self.failed if now else self.healthy)[subset] += 1
             self._rate(subset)
+        self._suspects = None
 
-    def _add(self, name: str, outcome: Outcome, at: float, by: int) -> None:
-        counter = self.failed if outcome is Outcome.FAILED else self.healthy
-        for subset in self.subsets(name):
-            counter[subset] += by
+    def _note(self, name: str, outcome: Outcome, at: float, by: int) -> None:
+        """When it failed, or was proven healthy; or that it is in flight."""
         if outcome is Outcome.BEGUN:
             self._begun += by
             return
@@ -143,9 +148,9 @@ class Evidence:
     def subsets(self, name: str) -> tuple[Subset, ...]:
         """The sets that a host belongs to. Pairs are of factors in which hosts of the run differ."""
         node = self._nodes[name]
-        traits = (node.combo, tuple(node.factors.values()))
+        values = tuple(sorted(node.factors.items()))
+        traits = (node.combo, values)
         if traits not in self._known:
-            values = sorted(node.factors.items())
             pairs = combinations([value for value in values if value[0] in self._varying], 2)
             self._known[traits] = ((), ((COMBO, node.combo),), *((value,) for value in values), *pairs)
         return self._known[traits]
