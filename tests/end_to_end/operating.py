@@ -205,6 +205,18 @@ def done(events: Iterable[dict[str, Any]], host: str) -> list[str]:
     return [event["step"] for event in events if event["event"] == "step-done" and event["host"] == host]
 
 
+def flights(events: Iterable[dict[str, Any]]) -> Iterator[tuple[frozenset[str], tuple[str, ...]]]:
+    """Whenever a host is disrupted: all that are in flight then, it among them, and those that are verified."""
+    in_flight, verified = set[str](), list[str]()
+    for event in events:
+        if event["event"] == "step-intended" and event["data"].get("slots"):
+            in_flight.add(event["host"])
+            yield frozenset(in_flight), tuple(verified)
+        elif event["event"] in {"host-verified", "host-held"}:
+            in_flight.discard(event["host"])
+            verified += [event["host"]] if event["event"] == "host-verified" else []
+
+
 def repeated(events: list[dict[str, Any]]) -> list[str]:
     """Steps that were finished more than once on a host, and steps that were begun again after they were finished."""
     finished: set[tuple[str, str]] = set()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rollout.lab import HostSpec
-from tests.end_to_end.operating import Ended, Operator, begun, done, read_until, repeated, until
+from tests.end_to_end.operating import Ended, Operator, begun, done, flights, read_until, repeated, until
 from tests.end_to_end.plans import interleaved, logged, plan
 
 pytestmark = pytest.mark.lab
@@ -124,23 +124,13 @@ def test_the_breaker_names_what_they_share_with_counts_on_both_sides(stopped: St
 
 def test_no_more_hosts_were_in_flight_than_were_verified(stopped: Stopped) -> None:
     """`harm: 3` allows 3 x verified / 3, and one while nothing is proven."""
-    combo_of = {name: "dell" if name[1] in "135" else "hpe" for name in stopped.hosts}
-    in_flight, verified = set[str](), list[str]()
     most = 0
-    for event in stopped.events:
-        host = event.get("host", "")
-        if event["event"] == "step-intended":
-            in_flight.add(host)
-            own = [name for name in in_flight if combo_of[name] == combo_of[host]]
-            proven = [name for name in verified if combo_of[name] == combo_of[host]]
-            assert len(in_flight) <= max(1, len(verified)), event
-            assert len(own) <= max(1, len(proven)), event
-            most = max(most, len(in_flight))
-        elif event["event"] == "host-verified":
-            in_flight.discard(host)
-            verified.append(host)
-        elif event["event"] == "host-held":
-            in_flight.discard(host)
+    for in_flight, verified in flights(stopped.events):
+        assert len(in_flight) <= max(1, len(verified))
+        for numbers in ("135", "24"):  # the two combos
+            own, proven = ([name for name in names if name[1] in numbers] for names in (in_flight, verified))
+            assert len(own) <= max(1, len(proven))
+        most = max(most, len(in_flight))
     assert most >= 3  # the ramp does grow
 
 

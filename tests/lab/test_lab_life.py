@@ -188,10 +188,12 @@ def test_defaults_make_a_rack_hold_one_combo() -> None:
         assert len({host.hw_model for host in hosts if host.rack == rack}) == 1
 
 
-def test_the_demos_hosts_are_twelve_in_three_combos_with_a_rack_for_the_doomed() -> None:
+def test_the_demos_hosts_are_twelve_and_no_rack_or_model_tells_the_doomed_from_the_others() -> None:
     hosts = read_spec(Path(__file__).parents[2] / "inventories/lab/demo.yml")
     assert len(hosts) == 12
-    assert len({host.hw_model for host in hosts}) == 3
-    doomed = {host.hw_model for host in hosts if host.rack == "r3"}
-    assert len(doomed) == 1
-    assert {host.rack for host in hosts if host.hw_model in doomed} == {"r3"}
+    doomed = [host for host in hosts if host.variables["nic"] == "mlx3"]
+    others = [host for host in hosts if host not in doomed]
+    for factor in ("hw_model", "rack"):
+        values = {getattr(host, factor) for host in doomed}
+        assert len(values) == 2
+        assert values <= {getattr(host, factor) for host in others}
