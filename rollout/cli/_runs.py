@@ -11,13 +11,14 @@ from rollout.journal import Journal, Owner, RunRow
 from rollout.model.event import REQUESTS, Event, Kind
 from rollout.model.fold import apply
 from rollout.model.learned import Lesson
+from rollout.model.progress import UNFINISHED
 from rollout.model.state import State, Status
 from rollout.report.eta import estimate
 from rollout.report.standing import RUNNING_SHOWN, Held, Holder, Running, Standing
 
 FOLDER = ".rollout"
 FILE = Path(FOLDER) / "journal.sqlite3"
-SMALL = 500
+SMALL = 200
 """Hosts up to which every one of them is looked at for `status`, unasked."""
 
 FINISHED = (0, 4)
@@ -167,7 +168,8 @@ def standing(book: Journal, row: RunRow, *, whole: bool = False) -> Standing:
     """
     state = book.state(row.id)
     counts = book.summary(row.id)
-    everything = folded(book, row.id) if whole or sum(counts.values()) <= SMALL else None
+    is_small = sum(counts.values()) <= SMALL and any(status in UNFINISHED for _, _, status in counts)
+    everything = folded(book, row.id) if whole or is_small else None
     holder = None
     if row.owner is not None:
         who = f"{row.owner.user} on {row.owner.machine} (pid {row.owner.pid})"

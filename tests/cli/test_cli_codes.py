@@ -83,7 +83,7 @@ def test_a_defect_is_one_line_that_says_how_to_see_more(
 ) -> None:
     a_run(tmp_path, a_graph({"a": 1}))
 
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ValueError("an \x1b[1munexpected\nvalue")
 
     monkeypatch.setattr("rollout.cli._runs.standing", broken)
@@ -100,7 +100,7 @@ def test_a_full_disk_is_not_called_a_defect(
 ) -> None:
     a_run(tmp_path, a_graph({"a": 1}))
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("rollout.cli._runs.standing", full)
