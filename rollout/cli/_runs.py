@@ -4,6 +4,7 @@ import os
 import time
 from pathlib import Path
 from shlex import quote
+from typing import TYPE_CHECKING
 
 from rollout import journal
 from rollout.errors import HALTED, JournalError, UsageError
@@ -13,8 +14,10 @@ from rollout.model.fold import apply
 from rollout.model.learned import Lesson
 from rollout.model.progress import UNFINISHED
 from rollout.model.state import State, Status
-from rollout.report.eta import estimate
 from rollout.report.standing import RUNNING_SHOWN, Held, Holder, Running, Standing
+
+if TYPE_CHECKING:
+    from rollout.report.eta import Eta
 
 FOLDER = ".rollout"
 FILE = Path(FOLDER) / "journal.sqlite3"
@@ -193,8 +196,14 @@ def standing(book: Journal, row: RunRow, *, whole: bool = False) -> Standing:
         asked=unread(book, row.id),
         running=sorted(_under_way(book, row.id), key=lambda step: step.since),
         paused_at=state.paused_at,
-        eta=estimate(everything.graph, everything, time.time()) if everything is not None else None,
+        eta=_eta(everything) if everything is not None else None,
     )
+
+
+def _eta(state: State) -> "Eta":
+    from rollout.report.eta import estimate
+
+    return estimate(state.graph, state, time.time())
 
 
 def _held(book: Journal, run: str, state: State | None) -> list[Held]:

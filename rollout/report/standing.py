@@ -4,15 +4,16 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from shlex import quote
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rollout.model.event import Event
 from rollout.model.progress import UNFINISHED
 from rollout.model.state import Status
-from rollout.report.eta import Eta, told
-from rollout.report.eta import as_json as eta_as_json
 from rollout.report.events import what
 from rollout.report.plain import clock, counted, listed, plain, spoken, stamp, table
+
+if TYPE_CHECKING:
+    from rollout.report.eta import Eta
 
 HELD_SHOWN = 20
 RUNNING_SHOWN = 8
@@ -70,7 +71,7 @@ class Standing:
     asked: Sequence[Event] = ()
     running: Sequence[Running] = ()
     paused_at: float = 0.0
-    eta: Eta | None = None
+    eta: "Eta | None" = None
     """None: the fleet is too large for it to be worked out unasked."""
 
 
@@ -151,12 +152,14 @@ def state(standing: Standing) -> str:
 
 def _expected(standing: Standing, options: str) -> Iterator[str]:
     if standing.eta is not None:
+        from rollout.report.eta import told  # noqa: PLC0415  a large fleet's `status` needs none of it
+
         yield told(standing.eta, standing.now)
     elif any(status in UNFINISHED for _, _, status in standing.counts):
         yield f"`rollout status{options} --eta` works it out, from every host of the run"
 
 
-def _counts(counts: Mapping[tuple[str, str, Status], int], eta: Eta | None) -> list[str]:
+def _counts(counts: Mapping[tuple[str, str, Status], int], eta: "Eta | None") -> list[str]:
     shown = [status for status in Status if any(key[2] is status for key in counts)]
     waves = sorted({(combo, wave) for combo, wave, _ in counts}, key=lambda key: (key[0], _number(key[1])))
     ends = eta.waves if eta is not None else {}
@@ -224,7 +227,7 @@ def as_json(standing: Standing) -> str:
             "ended": {"exit_code": ended[0], "because": ended[1], "at": ended[2]} if ended else None,
             "paused": standing.paused,
             "paused_at": standing.paused_at or None,
-            "eta": eta_as_json(standing.eta) if standing.eta is not None else None,
+            "eta": _eta(standing.eta),
             "aborted": standing.aborted,
             "stopped": dict(standing.tripped),
             "hosts": totals,
@@ -233,3 +236,11 @@ def as_json(standing: Standing) -> str:
             "held": [host._asdict() for host in standing.held],
         }
     )
+
+
+def _eta(eta: "Eta | None") -> object:
+    if eta is None:
+        return None
+    from rollout.report.eta import as_json as value_of  # noqa: PLC0415  as above
+
+    return value_of(eta)
