@@ -94,6 +94,8 @@ class Evidence:
         self._places = frozenset(places)
         self.failed: Counter[Subset] = Counter()
         self.healthy: Counter[Subset] = Counter()
+        self.untried: Counter[Subset] = Counter()
+        """Hosts that failed before any step of theirs: budgets count them, and they are no evidence."""
         self.hot: dict[Subset, float] = {}
         self._seen: dict[str, tuple[Outcome, float]] = {}
         self._failures: list[tuple[float, str]] = []
@@ -115,19 +117,30 @@ class Evidence:
         if new is not None:
             self._note(host.name, *new, 1)
             self._seen[host.name] = new
-        was, now = old and old[0] is Outcome.FAILED, new and new[0] is Outcome.FAILED
+        was, now = self._counter(old), self._counter(new)
         if was is now:
             return  # from disrupted to healthy: no count is another
         for subset in self.subsets(host.name):
             if was is not None:
-                (self.failed if was else self.healthy)[subset] -= 1
+                was[subset] -= 1
             if now is not None:
-                (self.failed if now else self.healthy)[subset] += 1
+                now[subset] += 1
             self._rate(subset)
         self._suspects = None
 
+    def _counter(self, seen: tuple[Outcome, float] | None) -> Counter[Subset] | None:
+        if seen is None:
+            return None
+        return {Outcome.FAILED: self.failed, Outcome.UNTRIED: self.untried}.get(seen[0], self.healthy)
+
+    def harmed(self, subset: Subset) -> int:
+        """How many hosts of the set count as failures."""
+        return self.failed[subset] + self.untried[subset]
+
     def _note(self, name: str, outcome: Outcome, at: float, by: int) -> None:
         """When it failed, or was proven healthy; or that it is in flight."""
+        if outcome is Outcome.UNTRIED:
+            return
         if outcome is Outcome.BEGUN:
             self._begun += by
             return
@@ -237,7 +250,7 @@ class Evidence:
 
     def left(self, subset: Subset) -> int:
         """How many hosts of the set have no outcome yet: those that a breaker could still keep from harm."""
-        return self._sizes[subset] - self.failed[subset] - self.healthy[subset]
+        return self._sizes[subset] - self.harmed(subset) - self.healthy[subset]
 
     def value_of(self, subset: Subset) -> float:
         """The e-value of any set."""

@@ -32,7 +32,7 @@ from rollout.model.people import (
 from rollout.model.plan import COMMIT, REMEDY
 from rollout.model.seams import Answer, Ending
 from rollout.model.state import HostState, State, Status
-from rollout.model.suspicion import BY_COMMON_CAUSE, forget, restore, strand, suspect
+from rollout.model.suspicion import forget, restore, strand, suspect
 
 REMEMBER = "remember"
 """The moment at which a gate sees a host before its first disruptive step."""
@@ -113,8 +113,8 @@ def _paused(state: State, event: Event) -> tuple[str, ...]:
 
 def _continued(state: State, event: Event) -> tuple[str, ...]:
     """A person went on: what could not be found out is asked anew."""
-    if state.run.paused_by == BY_COMMON_CAUSE:
-        state.run.excused_at = event.at
+    if state.run.paused is not None:
+        state.run.excused_at = event.at  # whatever it was that paused it: a person has seen the failures
     pause(state.run, None, "", event.at)
     forget(state.run)
     touched = tuple(state.stuck)

@@ -29,6 +29,8 @@ class Outcome(StrEnum):
     BEGUN = "begun"
     HEALTHY = "healthy"
     FAILED = "failed"
+    UNTRIED = "untried"
+    """It counts as a failure, and no step was ever begun on it: it says nothing about what the steps do."""
 
 
 LEFT = frozenset({Status.RETIRED, Status.GONE, Status.EXCLUDED, Status.ROLLED_BACK})
@@ -107,7 +109,7 @@ class HostState:
     def outcome(self) -> Outcome | None:
         """Disrupted and not failed yet, healthy on the target, or failed; None for a host that says nothing."""
         if self.harmed:
-            return Outcome.FAILED
+            return Outcome.FAILED if self.attempt else Outcome.UNTRIED
         if self.back is not None or self.status in OUT:
             return None
         if self.status is Status.SOAKING or self.status is Status.VERIFIED:

@@ -10,11 +10,14 @@ from heapq import merge
 Domain = tuple[str, ...]
 """The slots that a host takes."""
 
-Group = tuple[str, Domain, tuple[str, ...]]
-"""Hosts that are alike in all that can keep one of them from beginning: (combo, slots, factor values)."""
+Kin = tuple[str, tuple[str, ...]]
+"""Hosts of one combo whose windows are open at the same times: (combo, time zones)."""
 
-Line = tuple[str, Domain]
-"""All hosts of a combo that take the same slots."""
+Group = tuple[Kin, Domain, tuple[str, ...]]
+"""Hosts that are alike in all that can keep one of them from beginning: (combo and zones, slots, factor values)."""
+
+Line = tuple[Kin, Domain]
+"""All hosts of a kin that take the same slots."""
 
 Turn = tuple[int, str]
 """A host and its rank, the lowest first."""
@@ -29,19 +32,19 @@ class Queues:
     def __init__(self) -> None:
         self._hosts: dict[Group, list[Turn]] = {}
         self._heads: dict[Line, list[tuple[Turn, Group]]] = {}
-        self._orders: dict[str, list[tuple[float, Domain]]] = {}
+        self._orders: dict[Kin, list[tuple[float, Domain]]] = {}
         self._full: set[Domain] = set()
         self._blocked: set[Line] = set()
         self._stopped: set[Group] = set()
         self._weights: dict[Domain, float] = {}
-        self._combos_in: dict[Domain, dict[str, None]] = {}
+        self._kins_in: dict[Domain, dict[Kin, None]] = {}
 
     def __len__(self) -> int:
         """How many groups have hosts that wait."""
         return len(self._hosts)
 
-    def combos(self) -> list[str]:
-        """The combos that have a host whose turn it could be."""
+    def kins(self) -> list[Kin]:
+        """Those that have a host whose turn it could be."""
         return list(self._orders)
 
     def hosts(self) -> Iterator[str]:
@@ -49,17 +52,17 @@ class Queues:
         for queue in self._hosts.values():
             yield from (host for _, host in queue)
 
-    def candidates(self, combos: Mapping[str, float]) -> Iterator[str]:
-        """The first host of each open group of these combos, least slack first. `combos` gives their own weights, in seconds of work per place."""
-        orders = [self._ordered(combo, -weight) for combo, weight in combos.items() if combo in self._orders]
-        for *_, domain, _, combo in orders[0] if len(orders) == 1 else merge(*orders):
-            for (_, host), _ in self._heads[combo, domain]:
+    def candidates(self, kins: Mapping[Kin, float]) -> Iterator[str]:
+        """The first host of each open group of these kins, least slack first. `kins` gives their own weights, in seconds of work per place."""
+        orders = [self._ordered(kin, -weight) for kin, weight in kins.items() if kin in self._orders]
+        for *_, domain, _, kin in orders[0] if len(orders) == 1 else merge(*orders):
+            for (_, host), _ in self._heads[kin, domain]:
                 yield host
 
-    def _ordered(self, combo: str, own: float) -> Iterator[tuple[float, float, Domain, Turn, str]]:
+    def _ordered(self, kin: Kin, own: float) -> Iterator[tuple[float, float, Domain, Turn, Kin]]:
         return (
-            (min(weight, own), weight, domain, self._heads[combo, domain][0][0], combo)
-            for weight, domain in self._orders[combo]
+            (min(weight, own), weight, domain, self._heads[kin, domain][0][0], kin)
+            for weight, domain in self._orders[kin]
         )
 
     def add(self, group: Group, host: str, rank: int) -> None:
@@ -79,7 +82,7 @@ class Queues:
             del self._hosts[group]
 
     def block(self, line: Line) -> None:
-        """No host of the combo in that domain may go on for now."""
+        """No host of the kin in that domain may go on for now."""
         self._leave_order(line)
         self._blocked.add(line)
 
@@ -101,25 +104,25 @@ class Queues:
 
     def fill(self, domain: Domain) -> None:
         """One of its limits is full: none of its hosts may go on for now."""
-        for combo in self._combos_in.get(domain, ()):
-            self._leave_order((combo, domain))
+        for kin in self._kins_in.get(domain, ()):
+            self._leave_order((kin, domain))
         self._full.add(domain)
 
     def empty(self, domain: Domain) -> None:
         """None of its limits is full any more."""
         self._full.discard(domain)
-        for combo in self._combos_in.get(domain, ()):
-            self._join_order((combo, domain))
+        for kin in self._kins_in.get(domain, ()):
+            self._join_order((kin, domain))
 
     def weigh(self, domain: Domain, weight: float) -> None:
         """The seconds of work per place that are left in it."""
         if self._weights.get(domain, 0.0) == -weight:
             return
-        for combo in self._combos_in.get(domain, ()):
-            self._leave_order((combo, domain))
+        for kin in self._kins_in.get(domain, ()):
+            self._leave_order((kin, domain))
         self._weights[domain] = -weight
-        for combo in self._combos_in.get(domain, ()):
-            self._join_order((combo, domain))
+        for kin in self._kins_in.get(domain, ()):
+            self._join_order((kin, domain))
 
     def _show_head(self, group: Group) -> None:
         """The group's first host is a candidate, if it has one."""
@@ -129,7 +132,7 @@ class Queues:
         heads = self._heads.setdefault(line, [])
         insort(heads, (self._hosts[group][0], group))
         if len(heads) == 1:
-            self._combos_in.setdefault(line[1], {})[line[0]] = None
+            self._kins_in.setdefault(line[1], {})[line[0]] = None
             self._join_order(line)
 
     def _lose_head(self, group: Group) -> None:
@@ -140,20 +143,20 @@ class Queues:
         del heads[bisect_left(heads, (self._hosts[group][0], group))]
         if not heads:
             self._leave_order(line)
-            del self._heads[line], self._combos_in[line[1]][line[0]]
+            del self._heads[line], self._kins_in[line[1]][line[0]]
 
     def _is_open(self, line: Line) -> bool:
         return line in self._heads and line not in self._blocked and line[1] not in self._full
 
     def _join_order(self, line: Line) -> None:
         if self._is_open(line):
-            combo, domain = line
-            insort(self._orders.setdefault(combo, []), (self._weights.get(domain, 0.0), domain))
+            kin, domain = line
+            insort(self._orders.setdefault(kin, []), (self._weights.get(domain, 0.0), domain))
 
     def _leave_order(self, line: Line) -> None:
         if self._is_open(line):
-            combo, domain = line
-            order = self._orders[combo]
+            kin, domain = line
+            order = self._orders[kin]
             del order[bisect_left(order, (self._weights.get(domain, 0.0), domain))]
             if not order:
-                del self._orders[combo]
+                del self._orders[kin]

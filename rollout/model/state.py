@@ -16,15 +16,15 @@ from rollout.model.evidence import Evidence
 from rollout.model.graph import Combo, Graph, Node, Wave
 from rollout.model.learned import Learned
 from rollout.model.progress import OUT, UNFINISHED, HostState, RunState, Status
-from rollout.model.queues import Domain, Group, Line, Queues
+from rollout.model.queues import Domain, Group, Kin, Line, Queues
 from rollout.model.slots import FLEET, Slots
 from rollout.model.whereabouts import place_of
 
 __all__ = ["OUT", "WALKING", "HostState", "RunState", "State", "Status"]
 
 
-WALKING = ""
-"""In place of a combo: hosts that walk back wait for nothing but their slots."""
+WALKING: Kin = ("", ())
+"""In place of a combo and its zones: hosts that walk back wait for nothing but their slots."""
 
 
 QUEUED = frozenset({"ready", "waiting"})
@@ -89,12 +89,16 @@ class State:
         self.walking = 0
         """How many hosts are to walk back."""
         self._ahead_of: Counter[Line] = Counter()
-        self._ahead_in: Counter[str] = Counter()
+        self._ahead_in: Counter[Kin] = Counter()
         traits: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._groups: dict[str, Group] = {}
         for node in graph.nodes.values():
             values = tuple(node.factors.values())
-            self._groups[node.name] = (node.combo, node.slots, traits.setdefault(values, values))
+            self._groups[node.name] = (
+                (node.combo, node.zones),
+                node.slots,
+                traits.setdefault(values, values),
+            )
         self._alike = {group: name for name, group in self._groups.items()}
         self._stopped: set[Group] = set()
         domains = dict.fromkeys(group[1] for group in self._groups.values())
@@ -131,9 +135,9 @@ class State:
         """The wave of a host in the graph."""
         return self.graph.waves[self.graph.nodes[name].wave]
 
-    def may_prepare(self, combo: str) -> bool:
+    def may_prepare(self, kin: Kin) -> bool:
         """Whether one more host may do what needs no slot: no more get ready than may be in flight."""
-        return self._ahead_in[combo] < self.credit.allows(combo)
+        return self._ahead_in[kin] < self.credit.allows(kin[0])
 
     def broken(self, name: str) -> str | None:
         """The breaker that keeps the host from beginning."""
@@ -145,9 +149,7 @@ class State:
         """Trip or reset a breaker: hosts that it concerns are no longer ahead of others, or are again."""
         yield
         self._stop_groups()
-        for host in self.hosts.values():
-            if self._is_begun(host):
-                self._show(host)
+        self._show_begun()
 
     def _stop_groups(self) -> None:
         """Hosts that a breaker keeps from beginning are not looked at again and again: those of a group are all kept, or none."""
@@ -197,6 +199,7 @@ class State:
         self._shown[name] = new
         node = self.graph.nodes[name]
         if new.counted != old.counted:
+            full = self._full_of_dead(node)
             self._count(node, old.counted, -1)
             self._count(node, new.counted, 1)
         if new.is_left != old.is_left:
@@ -215,6 +218,17 @@ class State:
                 names[name] = None
             elif was and not flag:
                 del names[name]
+        if new.counted != old.counted and full != self._full_of_dead(node):
+            self._show_begun()
+
+    def _full_of_dead(self, node: Node) -> list[bool]:
+        return [self.dead[slot] >= self.graph.caps[slot] for slot in node.slots] if self.dead else []
+
+    def _show_begun(self) -> None:
+        """Hosts that only a person's word lets go on are no longer ahead of others, or are again."""
+        for host in self.hosts.values():
+            if host.name in self._shown and self._is_begun(host):
+                self._show(host)
 
     def _facets(self, host: HostState) -> Facets:
         walking = host.back is not None and host.status not in OUT
@@ -226,7 +240,7 @@ class State:
             host.late,
             host.exposed,
             host.round is not None and host.status not in OUT,
-            self._is_begun(host) and not self.broken(host.name),
+            self._is_begun(host) and not self.kept(host.name),
         )
         kind, when = place_of(self.graph, self.run, host)
         return Facets(
@@ -270,8 +284,8 @@ class State:
         if status in UNFINISHED:
             self.busy[node.wave] += by
         if dead:
-            for slot in node.slots:
-                self.dead[slot] += by
+            self.dead.update(dict.fromkeys(node.slots, by))
+            self.dead = +self.dead
         if status is Status.VERIFIED:
             self.credit.prove(node.combo, by)
         if status in {Status.RETIRED, Status.GONE, Status.EXCLUDED}:
@@ -286,8 +300,9 @@ class State:
         if asked:
             self.rounds_left[node.wave] += by
         if ahead:
-            self._ahead_in[node.combo] += by
-            self._count_ahead(self._groups[node.name][:2], by)
+            line = self._groups[node.name][:2]
+            self._ahead_in[line[0]] += by
+            self._count_ahead(line, by)
 
     @staticmethod
     def _is_begun(host: HostState) -> bool:

@@ -49,7 +49,7 @@ def _over(graph: Graph, state: State) -> Iterator[tuple[Subset, str]]:
             yield ((COMBO, combo),), f"{combo}: {failed}; nothing more begins in this combo"
     for key, tolerated in graph.tolerated_per.items():
         factor, _, value = key.partition("=")
-        failed_with = state.evidence.failed[(factor, value),]
+        failed_with = state.evidence.harmed(((factor, value),))
         if failed_with > tolerated:
             who = key_of(((factor, value),))
             hosts = "1 host" if failed_with == 1 else f"{failed_with} hosts"
@@ -63,7 +63,7 @@ def _over(graph: Graph, state: State) -> Iterator[tuple[Subset, str]]:
 
 
 def _trip(state: State, subset: Subset, why: str, by: str, **counted: Any) -> Record:
-    data = {**data_of(subset), "by": by, "harmed": state.evidence.failed[subset], **counted}
+    data = {**data_of(subset), "by": by, "harmed": state.evidence.harmed(subset), **counted}
     return Record(Event(Kind.TRIPPED, why, data=data))
 
 
@@ -79,11 +79,11 @@ def _halt(graph: Graph, state: State) -> list[Record]:
 def _is_answered(state: State, key: str, over: dict[Subset, str]) -> bool:
     """Whether people have answered for failures, and what is left is neither too many nor evidence. Healthy hosts alone reset nothing."""
     subset, trip = subset_of(key), state.run.trips.get(key, {})
-    if trip.get("by") == "halt":
-        return len(state.run.tripped) == 1
     if subset in over or subset in state.evidence.hot:
         return False
-    return bool(state.evidence.failed[subset] < trip.get("harmed", state.harmed + 1))
+    if trip.get("by") == "halt":
+        return len(state.run.tripped) == 1
+    return bool(state.evidence.harmed(subset) < trip.get("harmed", state.harmed + 1))
 
 
 def _reset(key: str) -> Record:

@@ -20,7 +20,7 @@ from rollout.scheduler.breakers import breakers
 from rollout.scheduler.ending import ending
 from rollout.scheduler.hosts import go_on
 from rollout.scheduler.out_of_time import used_up
-from rollout.scheduler.room import beginners, opening, slot_takers
+from rollout.scheduler.room import beginners, opening, slot_takers, timely
 from rollout.scheduler.waves import waves
 
 
@@ -81,7 +81,7 @@ def _takes(decision: Decision) -> bool:
 
 
 def _take_slot(graph: Graph, state: State, now: float, until: float | None, room: int) -> list[Decision]:
-    for name in slot_takers(state):
+    for name in timely(graph, state, slot_takers(state), now, until):
         decision = go_on(graph, state, name, now, until)
         if isinstance(decision, Ask) or (isinstance(decision, Start) and room > 0):
             return [decision]
@@ -89,7 +89,7 @@ def _take_slot(graph: Graph, state: State, now: float, until: float | None, room
 
 
 def _begin(graph: Graph, state: State, now: float, until: float | None, room: int) -> list[Decision]:
-    for name in beginners(state) if room > 0 else ():
+    for name in timely(graph, state, beginners(state), now, until) if room > 0 else ():
         decision = go_on(graph, state, name, now, until)
         if decision is not None:
             return [decision]

@@ -6,35 +6,49 @@ from rollout.model.decision import Record
 from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph
 from rollout.model.learned import LATE
-from rollout.model.state import WALKING, HostState, State
+from rollout.model.state import WALKING, HostState, State, Status
 from rollout.scheduler.stops import host_stopped, stopped
-from rollout.scheduler.windows import Closed, may_begin
+from rollout.scheduler.windows import Closed, has_time, may_begin
 
 
 def slot_takers(state: State) -> Iterator[str]:
     """Hosts whose turn it is to take their slot, as far as places and credit go. Who walks back needs no credit."""
     if state.slots.fleet_full:
         return iter(())
-    combos = {WALKING: 0.0}
+    kins = {WALKING: 0.0}
     if state.credit.left() > 0:
-        for combo in state.ready.combos():
-            if combo != WALKING and state.credit.left(combo) > 0:
-                combos[combo] = state.credit.weight(combo)
-    return state.ready.candidates(combos)
+        for kin in state.ready.kins():
+            if kin != WALKING and state.credit.left(kin[0]) > 0:
+                kins[kin] = state.credit.weight(kin[0])
+    return state.ready.candidates(kins)
 
 
 def beginners(state: State) -> Iterator[str]:
-    """Hosts whose turn it is to begin with what needs no slot."""
-    combos = (
-        combo for combo in state.waiting.combos() if state.may_prepare(combo) and not stopped(state, combo)
-    )
-    return state.waiting.candidates({combo: state.credit.weight(combo) for combo in combos})
+    """Hosts whose turn it is to begin with what needs no slot; none whose place a held host keeps."""
+    kins = (kin for kin in state.waiting.kins() if state.may_prepare(kin) and not stopped(state, kin[0]))
+    names = state.waiting.candidates({kin: state.credit.weight(kin[0]) for kin in kins})
+    return (name for name in names if not state.kept(name))
+
+
+def timely(
+    graph: Graph, state: State, names: Iterator[str], now: float, until: float | None
+) -> Iterator[str]:
+    """Those that have time left, each kind of host judged once. Who walks back needs none."""
+    known: dict[tuple[object, ...], bool] = {}
+    for name in names:
+        host, node = state.hosts[name], graph.nodes[name]
+        kind = (node.zones, node.combo, host.passed)
+        if host.back is None and kind not in known:
+            known[kind] = has_time(graph, name, seconds_left(state, host), now, until)
+        if host.back is not None or known[kind]:
+            yield name
 
 
 def shut(graph: Graph, state: State, now: float, until: float | None) -> Iterator[tuple[str, Closed]]:
     """One of each kind of hosts whose turn it is, and that time keeps from beginning."""
     alike: dict[tuple[object, ...], HostState] = {}
-    for name in (*slot_takers(state), *beginners(state)):
+    between = (name for name in state.idle if _is_between(state.hosts[name]))
+    for name in (*slot_takers(state), *beginners(state), *between):
         host, node = state.hosts[name], graph.nodes[name]
         if not host_stopped(state, name):
             alike.setdefault((node.zones, node.combo, host.passed), host)
@@ -42,6 +56,11 @@ def shut(graph: Graph, state: State, now: float, until: float | None) -> Iterato
         closed = may_begin(graph, host.name, seconds_left(state, host), now, until)
         if closed is not None:
             yield host.name, closed
+
+
+def _is_between(host: HostState) -> bool:
+    """Whether it waits between two steps that need no slot."""
+    return host.status is Status.RUNNING and host.back is None and host.ending is None and not host.slot
 
 
 def opening(graph: Graph, state: State, now: float, until: float | None) -> float | None:
@@ -55,12 +74,15 @@ def opening(graph: Graph, state: State, now: float, until: float | None) -> floa
 def in_its_way(
     graph: Graph, state: State, host: HostState, *, takes: bool, now: float, until: float | None
 ) -> str | None:
-    """Why the host may not begin, or take its slot, at `now`; None if it may. `takes`: its next step takes the slot."""
+    """Why a host without a slot may not go on at `now`; None if it may. `takes`: its next step takes the slot.
+
+    A whole sentence only for one that gives back its place: the others are asked again and again.
+    """
     node = graph.nodes[host.name]
-    if takes or not host.attempt:
-        closed = may_begin(graph, host.name, seconds_left(state, host), now, until)
-        if closed is not None:
-            return closed.because
+    need = seconds_left(state, host)
+    if not has_time(graph, host.name, need, now, until):
+        closed = may_begin(graph, host.name, need, now, until) if host.reserved else None
+        return closed.because if closed is not None else "it has no time"
     if not takes:
         return None
     if host.reserved:

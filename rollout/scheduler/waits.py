@@ -59,7 +59,7 @@ def breaker(state: State, why: str) -> str:
         return why
     return (
         f"{why}; failed: {named(failed)}: `rollout retry {word(failed[0])} --reason WHY` answers for "
-        f"{'it' if len(failed) == 1 else 'the first'}, or resolve, or retire"
+        f"{'it' if len(failed) == 1 else 'the first'}; to retire it gives it up, and lets nothing begin again"
     )
 
 

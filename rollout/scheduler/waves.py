@@ -106,11 +106,9 @@ def _is_climbed(graph: Graph, state: State, rung: str) -> bool:
         return False
     if any(state.statuses[wave.id][Status.VERIFIED] for wave in waves):
         return True
-    if graph.harm is None or not all(wave.canary for wave in waves):
-        return False
-    return state.verified.total() > 0 or all(
-        state.hosts[name].status in LEFT for wave in waves for name in wave.hosts
-    )
+    proven = state.verified.total() > 0
+    left = all(state.hosts[name].status in LEFT for wave in waves for name in wave.hosts)
+    return (proven or left) if graph.harm is not None else (proven and left)
 
 
 def _is_settled(state: State, wave: Wave) -> bool:
@@ -122,8 +120,10 @@ def _is_settled(state: State, wave: Wave) -> bool:
     if not state.busy[wave.id]:
         may_pass = not wave.canary or state.statuses[wave.id][Status.VERIFIED]
         return not may_pass or wave.combo in state.run.tripped
-    if not (state.dead or state.run.tripped):
+    if not (state.dead or state.run.tripped) or state.statuses[wave.id][Status.SOAKING]:
         return False
+    if not wave.canary and (state.open or state.asking):
+        return False  # a whole ramp is looked through only when nothing is in flight
     return all(state.kept(name) for name in wave.hosts if state.hosts[name].status in UNFINISHED)
 
 

@@ -21,16 +21,20 @@ def may_begin(graph: Graph, host: str, need: float, now: float, until: float | N
 
     `need`: the seconds that it takes to the end of its chain, at p90. `until`: when this controller has to end.
     """
-    node = graph.nodes[host]
-    end = _end(graph, until)
-    if now + need <= end and (
-        graph.calendar is None or _fits(graph.calendar.open_until(node.zones, now), now, need)
-    ):
+    if has_time(graph, host, need, now, until):
         return None
+    node, end = graph.nodes[host], _end(graph, until)
     takes = f"a host of {node.combo} takes up to {spoken(need, up=True)} (p90)"
     if now + need > end:
         return Closed(_ends(graph, node.zones, takes, now, until))
     return _closed(graph, node.zones, takes, need, now, until)
+
+
+def has_time(graph: Graph, host: str, need: float, now: float, until: float | None = None) -> bool:
+    """Whether the host may begin at `now`, as `may_begin` has it."""
+    if now + need > _end(graph, until):
+        return False
+    return graph.calendar is None or _fits(graph.calendar.open_until(graph.nodes[host].zones, now), now, need)
 
 
 def _end(graph: Graph, until: float | None) -> float:

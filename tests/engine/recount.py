@@ -36,7 +36,7 @@ class Recount(Rules):
             assert list(node.slots) == event.data["slots"], f"it takes not all of its slots: {event}"
             if not walks_back:
                 self.has_credit(event)
-        if not seen.slot and not walks_back and (event.data["slots"] or not seen.attempts):
+        if not seen.slot and not walks_back:
             self.has_time(event, seen)
         seen.slot, seen.took = seen.slot or bool(event.data["slots"]), bool(event.data["slots"])
         assert seen.slot or not self.is_disruptive(name, step), f"disrupted without a slot: {event}"

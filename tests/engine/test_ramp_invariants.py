@@ -60,7 +60,7 @@ def test_a_seed_replays_exactly_in_another_process_too() -> None:
 
 
 def test_a_broken_rule_names_its_seed_and_how_to_see_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rollout.scheduler.room.may_begin", lambda *_: None)
+    monkeypatch.setattr("rollout.scheduler.room.has_time", lambda *_: True)
     said = r"seed \d+: (closed at|beyond the end).*--first \d+ --seeds 1"
     with pytest.raises(Broken, match=said):
         collections.deque(map(checked, range(60)), 0)

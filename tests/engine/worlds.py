@@ -183,7 +183,7 @@ def check_kept(case: Case, journal: Journal, state: State, name: str = "run") ->
 
 def turns(queues: Queues) -> list[str]:
     """Whose turn it is, in order."""
-    return list(queues.candidates(dict.fromkeys(sorted(queues.combos()), 0.0)))
+    return list(queues.candidates(dict.fromkeys(sorted(queues.kins()), 0.0)))
 
 
 def _held_slots(case: Case, state: State) -> list[str]:

@@ -33,7 +33,7 @@ def a_fleet(size: int, seed: int = 0) -> dict[str, Node]:
 
 def a_host(name: str, outcome: str, at: float = 0.0) -> HostState:
     if outcome == "failed":
-        return HostState(name, status=Status.HELD, slot=True, harmed=True, judged_at=at)
+        return HostState(name, status=Status.HELD, slot=True, harmed=True, attempt=1, judged_at=at)
     if outcome == "begun":
         return HostState(name, status=Status.RUNNING, slot=True, judged_at=at)
     return HostState(name, status=Status.VERIFIED if outcome == "healthy" else Status.WAITING, judged_at=at)
@@ -109,7 +109,8 @@ def test_a_kept_index_is_the_one_that_is_built_anew(told: list[tuple[str, str, i
 def test_a_host_that_walks_back_or_was_given_up_says_nothing() -> None:
     assert replace(a_host("h1", "healthy"), back="a person asked").outcome is None
     assert HostState("h1", status=Status.RETIRED).outcome is None
-    assert HostState("h1", status=Status.RETIRED, harmed=True).outcome == "failed"
+    assert HostState("h1", status=Status.RETIRED, harmed=True, attempt=1).outcome == "failed"
+    assert HostState("h1", status=Status.HELD, harmed=True).outcome == "untried"
 
 
 def test_the_shares_of_all_sets_are_one_budget() -> None:

@@ -56,7 +56,7 @@ def test_an_earlier_run_teaches_the_next_one() -> None:
     assert of_precheck(State(graph), LATE) == 19.0
     usual = 11.0 + sum(step.expect for step in CHAIN[1:])
     assert [node.expect for node in graph.nodes.values()] == [usual, 1234.0, usual]
-    assert State(graph).waiting.combos() == []
+    assert State(graph).waiting.kins() == []
     assert Given(graph).opened("a/1").decides() == ["start a2 precheck #1"]
 
 

@@ -5,16 +5,18 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.model.queues import Domain, Group, Line, Queues
+from rollout.model.queues import Domain, Group, Kin, Line, Queues
 from rollout.model.slots import FLEET, Slots
 
 ONE, TWO = (FLEET, "rack=1"), (FLEET, "rack=2")
-A: Group = ("a", ONE, ("x",))
-B: Group = ("a", TWO, ("x",))
-C: Group = ("b", ONE, ("y",))
-D: Group = ("a", ONE, ("z",))
+KA: Kin = ("a", ())
+KB: Kin = ("b", ())
+A: Group = (KA, ONE, ("x",))
+B: Group = (KA, TWO, ("x",))
+C: Group = (KB, ONE, ("y",))
+D: Group = (KA, ONE, ("z",))
 GROUPS = (A, B, C, D)
-COMBOS = {"a": 0.0, "b": 0.0}
+COMBOS = {KA: 0.0, KB: 0.0}
 CAPS = {FLEET: 3, "rack=1": 1, "rack=2": 2}
 
 
@@ -40,8 +42,8 @@ def test_the_domain_with_the_most_work_per_place_comes_first_then_by_name() -> N
 
 def test_only_the_combos_that_are_asked_for_have_candidates() -> None:
     queues = a_queue((A, "a", 0), (B, "b", 1), (C, "c", 2))
-    assert list(queues.candidates({"b": 0.0, "unknown": 9.0})) == ["c"]
-    assert sorted(queues.combos()) == ["a", "b"]
+    assert list(queues.candidates({KB: 0.0, ("unknown", ()): 9.0})) == ["c"]
+    assert sorted(queues.kins()) == [KA, KB]
 
 
 def test_a_combo_that_may_have_few_hosts_in_flight_is_a_domain_of_its_own() -> None:
@@ -49,8 +51,8 @@ def test_a_combo_that_may_have_few_hosts_in_flight_is_a_domain_of_its_own() -> N
     slots = Slots(CAPS, (ONE, TWO), queues)
     slots.load(ONE, 100)
     slots.weigh()
-    assert list(queues.candidates({"a": 0.0, "b": 50.0})) == ["a", "c", "b"]
-    assert list(queues.candidates({"a": 0.0, "b": 500.0})) == ["c", "a", "b"]
+    assert list(queues.candidates({KA: 0.0, KB: 50.0})) == ["a", "c", "b"]
+    assert list(queues.candidates({KA: 0.0, KB: 500.0})) == ["c", "a", "b"]
 
 
 def test_the_lowest_rank_is_next_whenever_it_came() -> None:

@@ -282,10 +282,10 @@ def test_what_got_ready_and_a_breaker_keeps_is_no_longer_ahead_of_others() -> No
     given = Given(a_ramp({"a": 3, "b": 3})).opened("a/1", "b/1").did("a1", "precheck").did("b1", "precheck")
     assert starts(given, "precheck") == []
     given.tripped("a")
-    assert given.state.may_prepare("a")
+    assert given.state.may_prepare(("a", ()))
     rebuilt = type(given.state)(given.graph, given.state.run, given.state.hosts)
-    assert rebuilt.may_prepare("a")
-    assert not rebuilt.may_prepare("b")
+    assert rebuilt.may_prepare(("a", ()))
+    assert not rebuilt.may_prepare(("b", ()))
 
 
 def test_a_first_canary_that_failed_stops_the_run_until_a_person_has_answered_for_it() -> None:
@@ -297,4 +297,50 @@ def test_a_first_canary_that_failed_stops_the_run_until_a_person_has_answered_fo
     given = Given(graph).opened("a/1").held("a1").carry_on()
     assert given.state.run.opened.keys() == {"a/1"}
     given.tell(Kind.RETIRED, "a1").carry_on()
+    assert "b/1" in given.state.run.opened
+
+
+def test_a_ready_host_whose_rack_a_dead_one_fills_keeps_none_of_its_combo_from_getting_ready() -> None:
+    plan = a_plan(
+        a_combo("a"),
+        a_combo("b"),
+        waves=[ALL],
+        limits=Limits(Amount(50), {"rack": Amount(1)}),
+        failures=Failures(9, 9),
+    )
+    given = Given(replace(a_graph({"a": 8, "b": 4}, plan, racks=4), harm=3.0)).opened("a/1", "b/1")
+    given.verified("a4", "b4").did("a1", "precheck").held("b1").tell(Kind.RETIRED, "b2").tell(
+        Kind.RETIRED, "b3"
+    )
+    assert given.carry_on().decides() == ["start a2 precheck #1"]
+    rebuilt = type(given.state)(given.graph, given.state.run, given.state.hosts)
+    assert rebuilt.may_prepare(("a", ())) == given.state.may_prepare(("a", ()))
+    given.tell(Kind.RETRIED, "b1")
+    assert not given.state.may_prepare(("a", ())), "a1 may go on, and is ahead of the others again"
+
+
+def test_nobody_gets_ready_in_a_rack_that_a_dead_host_fills() -> None:
+    plan = a_plan(waves=[ALL], limits=Limits(Amount(50), {"rack": Amount(1)}), failures=Failures(9, 9))
+    given = Given(a_graph({"a": 6}, plan, racks=1)).opened("a/1").held("a1").carry_on()
+    assert given.decides() == ["stop 3"]
+
+
+def test_what_is_last_begins_although_the_ramp_has_nobody_to_show() -> None:
+    plan = a_plan(a_combo("a"), a_combo("b"), limits=WIDE)
+    graph = a_graph({"a": 2, "b": 2}, plan)
+    waves = {
+        **graph.waves,
+        "a/1": replace(graph.waves["a/1"], rung="one"),
+        "a/2": replace(graph.waves["a/2"], rung="ramp"),
+        "b/1": replace(graph.waves["b/1"], rung="last", needs=(Need(rung="ramp"),)),
+    }
+    given = (
+        Given(replace(graph, harm=3.0, waves=waves))
+        .opened("a/1")
+        .verified("a1")
+        .carry_on()
+        .held("a2")
+        .carry_on()
+    )
+    assert "a" in given.state.run.tripped
     assert "b/1" in given.state.run.opened

@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 
 import pytest
 
+from rollout.model.decision import Wait
 from rollout.model.event import Kind
 from rollout.model.graph import Graph
-from rollout.model.plan import Amount, Limits
+from rollout.model.plan import Amount, Failures, Limits
 from rollout.model.windows import Calendar, Dates, Key, Weekly, Window
 from rollout.plan import zones
 from rollout.scheduler.windows import may_begin, spoken
-from tests.fleet import a_combo, a_graph, a_plan
+from tests.fleet import CHAIN, a_combo, a_graph, a_plan
 from tests.scheduler.given import Given
 
 HOUR, DAY = 3600.0, 86400.0
@@ -206,3 +207,44 @@ def test_what_holds_a_slot_goes_on_to_its_end_when_the_window_closes() -> None:
 def test_a_host_that_is_ready_does_not_take_its_slot_when_the_window_has_closed() -> None:
     given = in_the_night(at(*MONDAY, 4, 50)).did("r650-kvm1", "precheck")
     assert given.decides(3600) == [f"wait until {at(2026, 11, 24, 1):g}"]
+
+
+def in_two_zones(*, harm: float | None) -> Graph:
+    """Hosts of one rack and one kind: the odd ones in Berlin, the even ones in Santiago; 01:00 + 4h in each."""
+    plan = a_plan(waves=[Amount(100, percent=True)], limits=Limits(Amount(50)), failures=Failures(9, 9))
+    graph = a_graph({"a": 6}, plan, racks=1)
+    calendar = Calendar(
+        (NIGHTLY,), {name: zones.zone(name) for name in ("UTC", "Europe/Berlin", "America/Santiago")}
+    )
+    nodes = {
+        name: replace(node, zones=("Europe/Berlin" if int(name[1:]) % 2 else "America/Santiago",))
+        for name, node in graph.nodes.items()
+    }
+    return replace(graph, harm=harm, calendar=calendar, nodes=nodes)
+
+
+@pytest.mark.parametrize("harm", [None, 3.0])
+def test_a_host_whose_window_is_closed_stands_in_no_others_way(harm: float | None) -> None:
+    given = Given(in_two_zones(harm=harm))
+    given.now = at(*MONDAY, 1)
+    given.opened("a/1").did("a1", "precheck")
+    given.now = at(*MONDAY, 5, 30)
+    assert given.decides() == ["start a2 precheck #1"]
+
+
+def test_between_two_steps_without_a_slot_time_counts_too() -> None:
+    """And a retry later is a new start; the controller waits for the window of a host that is between two steps."""
+    steps = (CHAIN[0], replace(CHAIN[0], name="stage"), *CHAIN[1:])
+    graph = in_two_zones(harm=None)
+    combo = replace(graph.combos["a"], chain=steps)
+    nodes = {"a1": graph.nodes["a1"]}
+    wave = replace(graph.waves["a/1"], hosts=("a1",))
+    given = Given(replace(graph, combos={"a": combo}, nodes=nodes, waves={"a/1": wave}))
+    given.now = at(*MONDAY, 1)
+    given.opened("a/1").did("a1", "precheck")
+    given.now = at(*MONDAY, 9)
+    (decision,) = given.decide()
+    assert isinstance(decision, Wait)
+    assert decision.until == at(*MONDAY, 1) + 86400
+    given.now = decision.until
+    assert given.decides() == ["start a1 stage #2"]
