@@ -78,6 +78,8 @@ def _whom(graph: Graph, words: str) -> tuple[dict[str, str], str | None]:
         name, equals, value = (part.strip() for part in word.partition("="))
         if not equals or not value:
             raise ValueError(f"{word!r} is not FACTOR=VALUE, combo=NAME or all{_near(name, known)}")
+        if name in factors or (name == COMBO and combo is not None):
+            raise ValueError(f"{name} is there twice: no host has two values of it")
         if name == COMBO:
             combo = _one_of("combo", value, [name for name, combo in graph.combos.items() if combo.hosts])
         else:
@@ -101,12 +103,16 @@ def _options(graph: Graph, words: Iterable[str], nodes: list[Node]) -> dict[str,
         "late": duration,
         "ends": lambda value: _one_of("ending", value, ENDINGS),
     }
-    found = {}
+    found: dict[str, str] = {}
     for word in words:
         name, _, value = (part.strip() for part in word.partition("="))
         _one_of("option", name, OPTIONS)
+        if name in found:
+            raise ValueError(f"{name} is there twice")
         checks[name](value)
         found[name] = value
+    if {"late", "ends"} <= found.keys():
+        raise ValueError("ends says how a step fails, and what shows late fails no step")
     return found
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,13 @@ def _read(how: str) -> Callable[[click.Context, click.Parameter, str], Any]:
 share = partial(click.option, metavar="SHARE", callback=_read("share"), default="0")
 
 
+def _finite(_context: click.Context, _option: click.Parameter, value: float) -> float:
+    """`nan` is within every range."""
+    if not isfinite(value):
+        raise click.BadParameter(f"{value} is not a number")
+    return value
+
+
 @click.command()
 @_options.plan
 @click.option("--seed", type=click.IntRange(0), help="What befalls which host follows from it.  [default: 1]")
@@ -57,6 +65,7 @@ share = partial(click.option, metavar="SHARE", callback=_read("share"), default=
 @click.option(
     "--spread",
     type=click.FloatRange(0, 3),
+    callback=_finite,
     default=0.3,
     show_default=True,
     help="Sigma of the steps' lognormal durations around their `expect`.",

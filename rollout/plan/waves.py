@@ -128,6 +128,12 @@ def _sets(root: Node) -> Iterator[Problem]:
             yield Problem(
                 node.key, f"a set cannot be called {name}: rollout names those of `never_together` so"
             )
+    apart = root.find("limits").get("never_together")
+    for node in apart.items if apart else ():
+        names = node.items if node.kind == "list" else [node]
+        if len(names) == 1 and names[0].text and not set("*?[") & set(names[0].text):
+            message = f"a set of one host, {shown(names[0].text)}, keeps nobody apart: a set is a list of its own, such as [[a1, a2]]"
+            yield Problem(node.at, message)
     factor = root.under("limits", "per").get(_SLOT)
     if factor is not None and factor.key:
         message = f"limits.per cannot count by a factor called {_SLOT}: that is the name of `limits.{_SLOT}`"

@@ -85,8 +85,9 @@ def _zone(name: str | None, node: Node, times: Times) -> str:
 
 def _deadline(node: Node, times: Times) -> None:
     """Of an hour that the clocks show twice it is the first."""
-    written = validate(schema.Deadline, node)[0] if node.kind == "map" else schema.Deadline(at=node.text)
-    if written is None or not written.at:
+    whole = node if node.kind == "map" else Node("map", node.place, entries={"at": node})
+    written = validate(schema.Deadline, whole)[0]
+    if written is None:
         return
     at = node.find("at") if node.kind == "map" else node
     wrong = zones.mistake(written.zone)

@@ -54,13 +54,15 @@ def _lifted(state: State) -> str:
 
 
 def _tally(totals: Counter[Status]) -> str:
-    """The hosts that finished, failed or never began; and those that have left the run or were taken back, if there are any."""
+    """The hosts that finished, failed or never began; and of the others, those that there are: the numbers add up to the hosts of the run."""
     said = [
         f"{totals[Status.VERIFIED]} verified",
         f"{totals[Status.HELD]} held",
         f"{totals[Status.WAITING]} not started",
     ]
     out = {
+        Status.RUNNING: "under way",
+        Status.SOAKING: "soaking",
         Status.RETIRED: "retired",
         Status.GONE: "gone",
         Status.ROLLED_BACK: "rolled back",

@@ -5,6 +5,7 @@ from shlex import quote
 from rollout.model.graph import Graph
 from rollout.model.learned import USUAL
 from rollout.model.people import approvals_before
+from rollout.model.progress import UNFINISHED
 from rollout.model.state import HostState, State, Status
 from rollout.model.zones import UTC, Zone, told
 from rollout.scheduler.windows import spoken
@@ -59,7 +60,7 @@ def breaker(state: State, why: str) -> str:
         return why
     return (
         f"{why}; failed: {named(failed)}: `rollout retry {word(failed[0])} --reason WHY` answers for "
-        f"{'it' if len(failed) == 1 else 'the first'}; to retire it gives it up, and lets nothing begin again"
+        f"{'it' if len(failed) == 1 else 'the first'}; to retire it gives it up, and what is stopped stays so"
     )
 
 
@@ -75,10 +76,14 @@ def approval(graph: Graph, state: State, rung: str) -> str:
     )
     failed = f", {counts[Status.HELD]} held" if counts[Status.HELD] else ""
     eyes = " (not by whoever began the run)" if graph.four_eyes else ""
-    return (
-        f"what comes after {rung} waits for an approval: {counts[Status.VERIFIED]} of {total} hosts up to there are verified{failed}, "
-        f"{after} come after; look at them, then `rollout approve --through {word(rung)} --reason WHY`{eyes}"
-    )
+    said = f"what comes after {rung} waits for an approval: {counts[Status.VERIFIED]} of {total} hosts up to there are verified{failed}, {after} come after"
+    earlier = next((one for one in graph.approvals if one not in state.run.approved), rung)
+    names = (name for wave in before for name in graph.waves[wave].hosts)
+    if earlier != rung or any(
+        state.hosts[name].status in UNFINISHED and not state.kept(name) for name in names
+    ):
+        return f"{said}; it is asked for when those before it are done"
+    return f"{said}; look at them, then `rollout approve --through {word(rung)} --reason WHY`{eyes}"
 
 
 def credit(state: State, combo: str, now: float) -> str:

@@ -163,7 +163,7 @@ def test_why_says_it_in_one_sentence_and_shows_what_happened(rollout: Typist, ha
     assert "HELD: upgrade failed" in lines[-1]
     assert rollout("why", "a2").out == (
         "a2 (wave a/2) waits: nothing may begin: a: 1 canary failed, 0 tolerated; nothing more begins in this combo; "
-        "failed: a1: `rollout retry a1 --reason WHY` answers for it; to retire it gives it up, and lets nothing begin again\n"
+        "failed: a1: `rollout retry a1 --reason WHY` answers for it; to retire it gives it up, and what is stopped stays so\n"
     )
 
 

@@ -125,3 +125,18 @@ def test_stragglers_are_a_share_and_how_much_slower(rollout: Typist, plan: str) 
     for words in ("100%x3", "1x3", "100% x 3"):
         said = rollout("simulate", plan, "--spread", "0", "--stragglers", words)
         assert "took 1h6m" in said.out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--defect", "hardware=a&hardware=b"], "hardware is there twice"),
+        (["--defect", "hardware=a,q=0.3,q=0.4"], "q is there twice"),
+        (["--defect", "hardware=a,late=1h,ends=late"], "fails no step"),
+        (["--spread", "nan"], "nan is not a number"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(rollout: Typist, plan: str, words: list[str], said: str) -> None:
+    ended = rollout("simulate", plan, *words)
+    assert ended.code == 64, ended.err
+    assert said in ended.err

@@ -129,7 +129,7 @@ def test_a_controller_waits_an_hour_and_a_person_goes_on_later() -> None:
     assert stop.exit_code == HALTED
     assert stop.because.endswith(
         "; hosts a1, a2, a3, a4, a5 wait and are not counted; mend it, then `rollout resume` "
-        "(0 verified, 0 held, 0 not started)"
+        "(0 verified, 0 held, 0 not started, 8 under way)"
     )
     assert run.inbox.now() == UPGRADING + 3600
     assert state.run.paused_by == "path"

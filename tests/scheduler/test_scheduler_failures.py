@@ -246,7 +246,7 @@ def test_a_held_host_keeps_its_slots_and_retire_frees_them() -> None:
     assert given.decides() == ["stop 3"]
     assert given.why() == (
         "halted: limit fleet is full (1 of 1: a1 held since 00:16 UTC (2 s)); `rollout retry a1 --reason WHY` lets a1 go on, "
-        "`rollout retire a1 --reason WHY` frees its place (0 verified, 1 held, 0 not started)"
+        "`rollout retire a1 --reason WHY` frees its place (0 verified, 1 held, 0 not started, 1 under way)"
     )
     given.tell(Kind.RETIRED, "a1")
     assert given.decides() == ["start a2 upgrade #2 [fleet]"]
@@ -260,7 +260,7 @@ def test_a_stall_names_every_full_limit_and_who_holds_it() -> None:
     given.did("a3", "precheck").did("a4", "precheck")
     assert given.why() == (
         "halted: limit rack=r0 is full (1 of 1: a2 held since 00:19 UTC (4 s)); limit rack=r1 is full (1 of 1: a1 held since 00:19 UTC (11 s)); "
-        "`rollout retry a1 --reason WHY` lets a1 go on, `rollout retire a1 --reason WHY` frees its place (20 verified, 2 held, 0 not started)"
+        "`rollout retry a1 --reason WHY` lets a1 go on, `rollout retire a1 --reason WHY` frees its place (20 verified, 2 held, 0 not started, 2 under way)"
     )
 
 
@@ -296,7 +296,7 @@ def test_pause_lets_what_has_begun_finish_and_starts_nothing() -> None:
     assert given.decides() == ["start a1 reboot #3"]
     given.did("a1", "reboot", "verify").carry_on()
     assert given.decides() == ["stop 8"]
-    assert given.why() == "paused: lunch; `rollout resume` goes on (1 verified, 0 held, 1 not started)"
+    assert given.why() == "paused: lunch; `rollout resume` goes on (1 verified, 0 held, 1 not started, 1 under way)"
     assert given.tell(Kind.CONTINUED).decides() == ["start a2 upgrade #2 [fleet]"]
 
 
