@@ -296,7 +296,10 @@ def test_pause_lets_what_has_begun_finish_and_starts_nothing() -> None:
     assert given.decides() == ["start a1 reboot #3"]
     given.did("a1", "reboot", "verify").carry_on()
     assert given.decides() == ["stop 8"]
-    assert given.why() == "paused: lunch; `rollout resume` goes on (1 verified, 0 held, 1 not started, 1 under way)"
+    assert (
+        given.why()
+        == "paused: lunch; `rollout resume` goes on (1 verified, 0 held, 1 not started, 1 under way)"
+    )
     assert given.tell(Kind.CONTINUED).decides() == ["start a2 upgrade #2 [fleet]"]
 
 
