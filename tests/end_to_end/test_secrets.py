@@ -32,7 +32,8 @@ mkdir -p /home/op/.ssh && cp /root/.ssh/authorized_keys /home/op/.ssh/ && chown 
 echo 'op ALL=(ALL) ALL' > /etc/sudoers.d/op
 """
 BEHIND = "echo 'AllowUsers op@{bastion}' >> /etc/ssh/sshd_config; kill -HUP $(pgrep -o -x sshd)"
-SLOW = """echo 'DPkg::Pre-Install-Pkgs {"sleep 18";};' > /etc/apt/apt.conf.d/99slow"""
+SLOW = """echo 'DPkg::Pre-Install-Pkgs {{"sleep {seconds}";}};' > /etc/apt/apt.conf.d/99slow"""
+"""A controller waits for the job of a killed unit; that of s2 is to outlast it, whichever of the two began first."""
 AT_WORK = "grep -l dist-upgrade /var/lib/rollout/guard/jobs/*/name 2>/dev/null | sed 's,name$,begun,' | xargs -r ls 2>/dev/null"
 
 TOKEN_PLAY = """---
@@ -132,7 +133,7 @@ def operator(operator_of: Callable[[Sequence[HostSpec]], Operator]) -> Operator:
         operator.on(host, USER.format(password=SUDO.get(host, "of-no-use")))
     for host in ("s1", "s2"):
         operator.on(host, BEHIND.format(bastion=bastion))
-        operator.on(host, SLOW)
+        operator.on(host, SLOW.format(seconds=18 if host == "s1" else 32))
     write_inventory(operator)
     for name, text in (("token", TOKEN_PLAY), ("check", CHECK_PLAY)):
         (operator.folder / "playbooks" / f"{name}.yml").write_text(text)
