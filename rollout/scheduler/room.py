@@ -92,7 +92,7 @@ def in_its_way(
     full = state.slots.full(node.slots)
     if full:
         return f"limit {full[0]} is full"
-    return no_credit(state, node.combo) if state.credit.left(node.combo) <= 0 else None
+    return "it has no credit" if state.credit.left(node.combo) <= 0 else None
 
 
 def seconds_left(state: State, host: HostState) -> float:
@@ -100,12 +100,6 @@ def seconds_left(state: State, host: HostState) -> float:
     combo = state.combo_of(host.name)
     done = len(combo.reached(host.passed))
     return state.learned.of_steps(combo, combo.chain[done:], LATE)
-
-
-def no_credit(state: State, combo: str) -> str:
-    """Why one more host of the combo would be one too many."""
-    verified, exposed = state.verified[combo], state.credit.exposed[combo]
-    return f"credit: {exposed} in flight, {verified} verified"
 
 
 def yielded(host: HostState, because: str) -> Record | None:

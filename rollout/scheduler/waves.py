@@ -7,9 +7,7 @@ from rollout.model.people import round_key
 from rollout.model.progress import LEFT, UNFINISHED
 from rollout.model.state import State, Status
 from rollout.scheduler.stops import stopped
-from rollout.scheduler.waits import approval
-
-SHOWN = 3
+from rollout.scheduler.waits import approval, named
 
 
 def waves(graph: Graph, state: State) -> list[Record]:
@@ -170,8 +168,7 @@ def _unclimbed(graph: Graph, state: State, rung: str) -> str:
     unsettled = [wave.id for wave in graph.rungs[rung] if not _is_settled(state, wave)]
     if not unsettled:
         return f"no host of rung {rung} is verified, so nothing is proven"
-    more = f" and {len(unsettled) - SHOWN} more" if len(unsettled) > SHOWN else ""
-    return f"rung {rung} is not settled: {', '.join(unsettled[:SHOWN])}{more}"
+    return f"rung {rung} is not settled: {named(unsettled)}"
 
 
 def _met(state: State, need: Need) -> str:
