@@ -11,9 +11,10 @@ from rollout.engine.steps import Steps
 from rollout.executors.rehearsal import RehearsedGate, World
 from rollout.graph import compile_graph
 from rollout.journal import Journal, Owner
+from rollout.model.chain import Step
 from rollout.model.fleet import Fleet, Host
 from rollout.model.graph import Graph
-from rollout.model.plan import After, Amount, ComboRule, Failures, GateRule, Limits, Plan, Soak, Step
+from rollout.model.plan import After, Amount, ComboRule, Failures, GateRule, Limits, Plan, Soak
 from rollout.model.seams import Gate
 
 CHAIN = (

@@ -10,9 +10,9 @@ import click
 
 from rollout.cli import _compiling, _controller
 from rollout.engine.inbox import Answered, Inbox
+from rollout.model.chain import Step
 from rollout.model.decision import Ask
 from rollout.model.graph import Graph
-from rollout.model.plan import Step
 from rollout.model.seams import Answer, Ending, Executor, Order, Outcome, Post
 from rollout.report.plain import counted, plain
 

@@ -18,11 +18,11 @@ from rollout.engine.steps import Steps
 from rollout.engine.subjects import Subjects
 from rollout.errors import Behind
 from rollout.journal import Journal, Lease
+from rollout.model.chain import Step
 from rollout.model.decision import Ask, Decision, Record, Start, Stop, Wait
 from rollout.model.event import UNWRITTEN, Event, Kind
 from rollout.model.fold import apply
 from rollout.model.graph import Combo, Graph
-from rollout.model.plan import Step
 from rollout.model.seams import Ending, Order, Outcome
 from rollout.model.state import HostState, State
 from rollout.model.suspicion import BY_CONTROLLER, BY_PATH, THIS_MACHINE

@@ -13,8 +13,8 @@ from struct import Struct
 from typing import ClassVar
 
 from rollout.executors.rehearsal import Fault, World
+from rollout.model.chain import Step
 from rollout.model.graph import Combo, Graph, Node
-from rollout.model.plan import Step
 from rollout.model.seams import Answer, Ending, Subject, Verdict
 
 FOR_EVER = 1_000_000_000

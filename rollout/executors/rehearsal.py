@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from rollout.model.plan import Step
+from rollout.model.chain import Step
 from rollout.model.seams import Answer, Ending, Order, Outcome, Post, Subject, Verdict
 
 

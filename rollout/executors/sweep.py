@@ -27,7 +27,7 @@ from rollout.executors._processes import open_process, stat
 from rollout.executors._takeup import terminate
 from rollout.executors._text import last_lines, sentence
 from rollout.executors._unit import Result, Unit, file_name, write
-from rollout.model.plan import Step
+from rollout.model.chain import Step
 from rollout.model.seams import Ending, Order, Outcome, Post
 
 FOLDER = ".sweep"

@@ -14,6 +14,9 @@ class Host:
     `factors` maps each declared factor to its value as text. `digest` is over all its resolved variables,
     so that a change can be seen without keeping a secret. `guests` is how many the inventory says it carries. A `pilot` is preferred as a canary;
     what is `last` is touched after all others. `zones` are its own, for the windows of the plan that ask for them.
+
+    `facts`: what else requirements, risks and compatibility ask for, by name; one value or several (PCI ids), and nothing for what is not known.
+    `probed`: factors as a probe has found them, where it can tell.
     """
 
     name: str
@@ -24,6 +27,8 @@ class Host:
     pilot: bool = False
     last: bool = False
     zones: Key = ()
+    facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    probed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

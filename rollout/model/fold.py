@@ -17,6 +17,7 @@ from rollout.model.again import (
     stays,
 )
 from rollout.model.breaker import key_in
+from rollout.model.chain import COMMIT, REMEDY
 from rollout.model.event import Event, Kind
 from rollout.model.ledger import begun, close, close_effect, forget_remedy, note_begun, open_effects
 from rollout.model.people import (
@@ -29,7 +30,6 @@ from rollout.model.people import (
     round_key,
     skipped,
 )
-from rollout.model.plan import COMMIT, REMEDY
 from rollout.model.seams import Answer, Ending
 from rollout.model.state import HostState, State, Status
 from rollout.model.suspicion import forget, restore, strand, suspect

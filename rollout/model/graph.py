@@ -5,7 +5,9 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
-from rollout.model.plan import NO_GUESTS, UNDO, GateRule, Moment, Risk, Step
+from rollout.model.chain import UNDO, Step
+from rollout.model.plan import NO_GUESTS, GateRule, Moment, Risk
+from rollout.model.verdict import Cause, Waiver, Word
 from rollout.model.windows import Calendar, Key
 
 Json = Any
@@ -30,6 +32,10 @@ class Node:
     expect: float = 0.0
     guests: int | None = None
     zones: Key = ()
+    risks: tuple[str, ...] = ()
+    """Known risks with an `applies` that concern the host."""
+    waivers: tuple[str, ...] = ()
+    """What lets it be touched although not all is well with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,18 @@ class Combo:
     guests_ignored: str | None = None
     learned: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """The seconds that steps took in an earlier run: p50 and p90."""
+    rule: str = ""
+    """The combo of the plan that it is a part of; empty: it is the whole of it."""
+    verdict: Word = "supported"
+    because: tuple[str, ...] = ()
+    """Why the verdict is not `supported`."""
+    hops: tuple[str, ...] = ()
+    """Where each leg of the way leads, if it has several."""
+
+    @property
+    def of_rule(self) -> str:
+        """The name of its combo in the plan."""
+        return self.rule or self.name
 
     def step(self, name: str) -> Step | None:
         """The step of that name, if the chain has it; or the undo or commit of one of its steps."""
@@ -147,6 +165,7 @@ class Untouched:
     word: Literal["current", "excluded"]
     because: str
     combo: str | None = None
+    cause: Cause = ""
 
 
 @dataclass(frozen=True)
@@ -156,7 +175,7 @@ class Graph:
     `caps` maps every slot to how many hosts may hold it. `tolerated_*` are numbers of failed hosts: `_combo` by combo (one that
     is absent is judged by evidence alone), `_per` by `factor=value`. `on_fault` says what a breaker stops. `harm` is how many hosts an unseen
     defect is expected to harm, at 95 % (None: the ramp asks for no credit). `calendar` says when hosts may begin (None: always);
-    nothing begins that would not end before `deadline`, an instant.
+    nothing begins that would not end before `deadline`, an instant. `waivers` are those on which a host's place in the graph rests.
     `digest` names plan, playbooks and hosts together; `parts` are the digests of each, for saying what changed.
     """
 
@@ -181,6 +200,7 @@ class Graph:
     four_eyes: bool = False
     calendar: Calendar | None = None
     deadline: float | None = None
+    waivers: tuple[Waiver, ...] = ()
 
     @cached_property
     def gates_at(self) -> Mapping[tuple[str, str], tuple[GateRule, ...]]:
@@ -252,6 +272,8 @@ class Graph:
                     n.expect,
                     n.guests,
                     list(n.zones),
+                    list(n.risks),
+                    list(n.waivers),
                 ]
                 for n in self.nodes.values()
             ],
@@ -268,12 +290,13 @@ class Graph:
                 "per": dict(self.tolerated_per),
             },
             "on_fault": self.on_fault,
-            "untouched": [[u.host, u.word, u.because, u.combo] for u in self.untouched],
+            "untouched": [[u.host, u.word, u.because, u.combo, u.cause] for u in self.untouched],
             "notes": list(self.notes),
             "harm": self.harm,
             "four_eyes": self.four_eyes,
             "calendar": self.calendar and self.calendar.to_json(),
             "deadline": self.deadline,
+            "waivers": [asdict(waiver) for waiver in self.waivers],
         }
 
     @classmethod
@@ -300,6 +323,7 @@ class Graph:
             four_eyes=value.get("four_eyes", False),
             calendar=None if calendar is None else Calendar.from_json(calendar),
             deadline=value.get("deadline"),
+            waivers=tuple(_waiver(waiver) for waiver in value.get("waivers", ())),
         )
 
 
@@ -315,19 +339,27 @@ def _tolerated(value: Json) -> dict[str, Any]:
 def _node(value: Json) -> Node:
     """Graphs of earlier versions tell less of a host."""
     node = Node(value[0], value[1], value[2], tuple(value[3]), *value[4:9])
-    return replace(node, zones=tuple(value[9])) if value[9:] and value[9] else node
+    extra: dict[str, Any] = dict(zip(("zones", "risks", "waivers"), map(tuple, value[9:]), strict=False))
+    return replace(node, **extra) if any(extra.values()) else node
 
 
 def _combo(value: Json) -> Combo:
     chain = tuple(Step.from_json(step) for step in value["chain"])
     learned = {step: (usual, late) for step, (usual, late) in value.get("learned", {}).items()}
     to = {factor: tuple(globs) for factor, globs in value["to"].items()}
-    return Combo(**{**value, "chain": chain, "to": to, "learned": learned})
+    words = {key: tuple(value.get(key, ())) for key in ("because", "hops")}
+    return Combo(**{**value, **words, "chain": chain, "to": to, "learned": learned})
 
 
 def _risk(value: Json) -> Risk:
     remedy = Step.from_json(value["remedy"]) if value["remedy"] else None
-    return Risk(**{**value, "steps": tuple(value["steps"]), "remedy": remedy})
+    applies = {name: tuple(wanted) for name, wanted in value.get("applies", {}).items()}
+    return Risk(**{**value, "steps": tuple(value["steps"]), "remedy": remedy, "applies": applies})
+
+
+def _waiver(value: Json) -> Waiver:
+    lists = {key: tuple(value[key]) for key in ("waives", "combos", "hosts")}
+    return Waiver(**{**value, **lists})
 
 
 def _wave(value: Json) -> Wave:

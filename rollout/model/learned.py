@@ -4,8 +4,8 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from rollout.model.chain import Step
 from rollout.model.graph import Combo, Graph
-from rollout.model.plan import Step
 
 ENOUGH = 5
 """So many hosts of a combo must have done a step before the plan's `expect` is no longer believed."""

@@ -6,8 +6,8 @@ undo must be able to meet a host on which it has done nothing. All of it is a fu
 
 from typing import TYPE_CHECKING
 
+from rollout.model.chain import COMMIT, UNDO, Step
 from rollout.model.graph import Combo
-from rollout.model.plan import COMMIT, UNDO, Step
 
 if TYPE_CHECKING:
     from rollout.model.state import HostState

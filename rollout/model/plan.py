@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rollout.errors import Place
+from rollout.model.chain import Step
+from rollout.model.verdict import Compatibility, Hop, Order, Waiver
 from rollout.model.windows import Window
 
 Edge = Literal["before", "after"]
@@ -16,12 +18,6 @@ RAMP, LAST = "ramp", "last"
 """The rungs above all canaries: the rest of a combo, and what is touched after all others."""
 
 Path = tuple[str | int, ...]
-
-REBOOT = "reboot"
-"""A step of this name restarts the host: it is disruptive, and no guest may be on the host."""
-
-UNDO, COMMIT, REMEDY = "undo-", "commit-", "remedy-"
-"""How the names of steps begin that no host walks by itself: they belong to a step, or to a risk."""
 
 ROLLBACK = "rollback"
 """`after rollback`: the moment at which a host that has walked back is to prove its health."""
@@ -50,57 +46,6 @@ class Amount:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One link of the chain that every host walks: a playbook, or a drain action.
-
-    `drain` and `reopen` name a kind of `rollout.drains`. `once` steps are destructive: never run again on a guess.
-    `playbook` is relative to the plan's folder. `expect` is how long the step usually takes.
-
-    `undo` takes back what the step did; a step that has one leaves a side effect, which stays in the ledger until it is undone,
-    or `commit` (after the soak) makes it final, or a later step that names it in `closes` is done. `of` is the step that
-    an undo or a commit belongs to.
-    """
-
-    name: str
-    playbook: str | None = None
-    drain: str | None = None
-    reopen: str | None = None
-    once: bool = False
-    disruptive: bool = False
-    retries: int = 0
-    backoff: float = 30.0
-    timeout: float = 3600.0
-    expect: float = 360.0
-    undo: "Step | None" = None
-    commit: "Step | None" = None
-    closes: tuple[str, ...] = ()
-    of: str | None = None
-
-    @property
-    def needs_slot(self) -> bool:
-        """Whether the host must hold its slot from this step on."""
-        return self.drain is not None or self.once or self.disruptive
-
-    @property
-    def endangers_guests(self) -> bool:
-        """Whether no guest may be on the host in that step (design, section 12)."""
-        return self.once or REBOOT in {self.name, self.of}
-
-    @property
-    def changes_host(self) -> bool:
-        """Whether the host is another after it, so that reopening it is no way back. A restart or a snapshot alone changes nothing."""
-        if self.commit is not None:
-            return False
-        return self.once or (self.disruptive and self.drain is None and self.name != REBOOT)
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "Step":
-        """The step that `dataclasses.asdict` took apart."""
-        sides = {key: cls.from_json(value[key]) for key in ("undo", "commit") if value.get(key)}
-        return cls(**{**value, **sides, "closes": tuple(value.get("closes", ()))})
-
-
-@dataclass(frozen=True, slots=True)
 class After:
     """An edge of the graph: wait for another combo; `until` is `canaries`, or a share of its hosts (1.0 = all)."""
 
@@ -112,39 +57,48 @@ class After:
 class Risk:
     """A known failure: a `symptom` (regular expression) of a failing step, and what to do then, at most `times` on a host.
 
-    `steps`: the steps that it is about; empty means any. `then` is `hold` (with `because`), `retry`, or `remedy`: a playbook that mends it,
-    after which the step is begun again. `repeatable`: a `once` step may be begun again after this failure.
+    `steps`: the steps that it is about; empty means any. `then` is `hold` (with `because`), `retry`, `remedy`: a playbook that mends it,
+    after which the step is begun again; or `halt`: nothing more begins on hosts with the same value of the factor `halts`.
+    `repeatable`: a `once` step may be begun again after this failure.
+
+    `applies`: the hosts that it concerns; empty: all. Where a person would be needed afterwards (`hold`, `halt`), such a host is not begun
+    unless the risk is accepted by a waiver; `symptom` may be empty then.
     """
 
     name: str
     symptom: str
-    then: Literal["hold", "retry", "remedy"]
+    then: Literal["hold", "retry", "remedy", "halt"]
     steps: tuple[str, ...] = ()
     because: str = ""
     remedy: Step | None = None
     times: int = 1
     backoff: float = 30.0
     repeatable: bool = False
+    applies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    halts: str = ""
+    link: str = ""
+    """Where more is to be read about it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ComboRule:
     """Which hosts are alike, what becomes of them, and what they wait for.
 
-    `match` and `to` map a factor to globs, any of which may fit. `guests_ignored` holds the reason
-    for which hosts are touched although they carry guests.
+    `match` and `to` map a factor to globs or ranges, any of which may fit; `require` a factor or fact that the host has to have so
+    before it is begun. `guests_ignored` holds the reason for which hosts are touched although they carry guests.
     """
 
     name: str
     match: Mapping[str, tuple[str, ...]]
     to: Mapping[str, tuple[str, ...]]
-    verdict: Literal["supported", "blocked"] = "supported"
+    verdict: Literal["supported", "unknown", "blocked"] = "supported"
     reason: str = ""
     after: tuple[After, ...] = ()
     steps: tuple[Step, ...] = ()
     guests_ignored: str | None = None
     waves: tuple[Amount, ...] | None = None
     """Its own sizes, instead of the plan's ladder or sizes."""
+    require: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +225,9 @@ class Plan:
     `waves` are cumulative sizes of each combo, or of the fleet (`scope`); None: the ladder. `harm` is how many hosts an unseen defect is expected
     to harm, at 95 %: it sets the ramp's credit; None: no credit is asked for. After `deadline` (an instant) nothing begins.
 
+    `factors` maps each factor to the hostvar or fact that it is read from, or to a text with several in braces; `probes` to what a probe calls it;
+    `orders` to how its versions are ordered (without one: dotted). `unlisted` is the verdict of a host of which no row of `compat` speaks.
+
     `combos[i].steps` is that combo's whole chain, overrides applied. `defaults` are sentences, one for each default used.
     `places` finds the position of a key by its path in the file, e.g. `("combos", 0, "match")`.
     """
@@ -293,6 +250,12 @@ class Plan:
     otherwise: Literal["error", "exclude"] = "error"
     gates: tuple[GateRule, ...] = ()
     risks: tuple[Risk, ...] = ()
+    probes: Mapping[str, str] = field(default_factory=dict)
+    orders: Mapping[str, Order] = field(default_factory=dict)
+    compat: tuple[Compatibility, ...] = ()
+    unlisted: Literal["supported", "unknown"] = "supported"
+    waivers: tuple[Waiver, ...] = ()
+    hops: tuple[Hop, ...] = ()
     windows: tuple[Window, ...] = ()
     deadline: float | None = None
     defaults: tuple[str, ...] = ()

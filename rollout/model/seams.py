@@ -6,7 +6,7 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
-from rollout.model.plan import Step
+from rollout.model.chain import Step
 
 
 class Ending(StrEnum):

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rollout import kinds
-from rollout.model.plan import REBOOT, Step
+from rollout.model.chain import REBOOT, Step
 from rollout.plan import later, schema, sides
 from rollout.plan.words import expected, shown
 

@@ -12,8 +12,9 @@ from pydantic import BaseModel
 
 from rollout import kinds
 from rollout.errors import Place, Problem, RolloutError
-from rollout.model.plan import IN_REACH, NO_GUESTS, ROLLBACK, GateRule, Moment, Step
-from rollout.plan import chain, failures, later, schema, sides, waves
+from rollout.model.chain import Step
+from rollout.model.plan import IN_REACH, NO_GUESTS, ROLLBACK, GateRule, Moment
+from rollout.plan import chain, failures, hops, later, schema, sides, waves
 from rollout.plan.shape import validate
 from rollout.plan.text import Node
 from rollout.plan.words import expected, meant, shown
@@ -58,6 +59,7 @@ def problems(draft: Draft) -> Iterator[Problem]:
     yield from _steps(draft)
     yield from waves.problems(draft.root, draft.factors)
     yield from failures.problems(draft.root, draft.factors)
+    yield from hops.problems(draft.root, draft.factors, draft.step_names)
     for factor, value in draft.root.under("limits", "per").items():
         yield from _known("factor", factor, draft.factors, value.key)
     known = kinds.names("gates")

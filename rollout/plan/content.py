@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rollout.errors import PlanInvalid, Problem
-from rollout.model.plan import Plan, Step
+from rollout.model.chain import Step
+from rollout.model.plan import Plan
 from rollout.plan.words import shown
 
 MOST_FILES = 50_000

@@ -7,14 +7,12 @@ LATER = "is not carried out by this release yet"
 
 KEYS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("notify",), "follow the run with `rollout status` or its exit code"),
-    (("combos", "*", "require"), "declare it as a factor and match on it"),
     (("gates", "*", "compare"), "use a fixed threshold"),
     (("gates", "*", "shadow"), "leave the gate out until it may decide"),
 )
 """Keys, and what to do without each."""
 
 VALUES: tuple[tuple[tuple[str, ...], tuple[str, ...], str, str], ...] = (
-    (("combos", "*", "verdict"), ("unknown", "waived"), "supported", "use supported or blocked"),
     (("gates", "*", "when"), ("during",), "before run", "ask it before or after a step"),
 )
 """Values of known keys: the words, one that stands in for them while the rest is checked, and what to do instead."""

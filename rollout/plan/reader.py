@@ -6,7 +6,7 @@ from typing import Any
 
 from rollout.errors import Place, PlanInvalid, Problem
 from rollout.model import plan as meant
-from rollout.plan import chain, check, failures, later, risks, schema, waves, windows
+from rollout.plan import chain, check, factors, failures, hops, later, risks, schema, waves, windows
 from rollout.plan.files import text_of
 from rollout.plan.scalars import spoken
 from rollout.plan.shape import validate
@@ -75,11 +75,11 @@ def _draft(root: Node, folder: Path) -> check.Draft:
         found = [node.get("name") for node in items(section)]
         return tuple(dict.fromkeys(name.text for name in found if name is not None and name.text))
 
-    factors = root.get("factors")
+    declared = root.get("factors")
     return check.Draft(
         root,
         folder,
-        tuple(factors.entries) if factors else (),
+        tuple(declared.entries) if declared else (),
         names("combos"),
         names("steps"),
         read_all(schema.Combo, "combos"),
@@ -95,7 +95,8 @@ def _plan(written: schema.PlanFile, draft: check.Draft, file: str) -> meant.Plan
         file=file,
         inventory=schema.globs(written.inventory),
         hosts=written.hosts,
-        factors=written.factors,
+        **factors.meaning(written.factors),
+        hops=hops.meaning(written),
         combos=tuple(_combo(combo, written.steps) for combo in written.combos),
         steps=chain.chain_of(written.steps, {}),
         **waves.meant_by(written),
@@ -113,6 +114,7 @@ def _combo(written: schema.Combo, steps: list[schema.Step]) -> meant.ComboRule:
         name=written.name,
         match={factor: schema.globs(value) for factor, value in written.match.items()},
         to={factor: schema.globs(value) for factor, value in written.to.items()},
+        require={name: schema.globs(value) for name, value in written.require.items()},
         verdict=written.verdict,
         reason=written.reason or "",
         after=tuple(meant.After(wait.combo, wait.until) for wait in schema.waits(written)),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rollout.errors import Place, PlanInvalid, Problem
 from rollout.model import plan as meant
+from rollout.model.chain import REMEDY, Step
 from rollout.model.symptom import SymptomInvalid, shows
 from rollout.plan import schema
 from rollout.plan.files import text_of
@@ -16,7 +17,7 @@ from rollout.plan.text import Node, parse
 from rollout.plan.words import expected, shown
 from rollout.plan.words import meant as did_you_mean
 
-_ANSWERS = ("hold", "retry", "remedy")
+_ANSWERS = ("hold", "retry", "remedy", "halt")
 
 
 def read(
@@ -75,13 +76,7 @@ def _mistakes(risk: schema.Risk, node: Node, folder: Path, steps: Sequence[str])
             yield Problem(node.find(key).at, f"risk {risk.name} holds the host, so `{key}` means nothing")
     if "times" in risk.model_fields_set and risk.retry is not None:
         yield Problem(node.find("times").at, f"risk {risk.name}: `retry` says how often already")
-    try:
-        if shows(risk.symptom, ""):
-            said = f"symptom {shown(risk.symptom)} fits every failure: it must say something"
-            yield Problem(node.find("symptom").at, said)
-    except SymptomInvalid as error:
-        said = f"symptom {shown(risk.symptom)} is no regular expression: {error}"
-        yield Problem(node.find("symptom").at, said)
+    yield from _symptom(risk, node)
     for index, name in enumerate(schema.globs(risk.steps) if risk.steps is not None else ()):
         if name not in steps:
             listed = node.find("steps")
@@ -95,18 +90,35 @@ def _mistakes(risk: schema.Risk, node: Node, folder: Path, steps: Sequence[str])
         )
 
 
+def _symptom(risk: schema.Risk, node: Node) -> Iterator[Problem]:
+    if risk.symptom is None:
+        if not risk.applies:
+            yield Problem(node.find("name").at, f"risk {risk.name} has neither `applies` nor `symptom`")
+        return
+    try:
+        if shows(risk.symptom, ""):
+            said = f"symptom {shown(risk.symptom)} fits every failure: it must say something"
+            yield Problem(node.find("symptom").at, said)
+    except SymptomInvalid as error:
+        said = f"symptom {shown(risk.symptom)} is no regular expression: {error}"
+        yield Problem(node.find("symptom").at, said)
+
+
 def _risk(written: schema.Risk) -> meant.Risk:
     remedy = None
     if written.remedy is not None:
-        remedy = meant.Step(
-            meant.REMEDY + written.name,
+        remedy = Step(
+            REMEDY + written.name,
             playbook=written.remedy,
             timeout=written.timeout,
             expect=written.timeout * 0.1,
         )
     return meant.Risk(
         name=written.name,
-        symptom=written.symptom,
+        symptom=written.symptom or "",
+        applies={name: schema.globs(value) for name, value in written.applies.items()},
+        link=written.link or "",
+        halts=written.halt or "",
         then="remedy" if remedy is not None else "retry" if written.retry is not None else "hold",
         steps=schema.globs(written.steps) if written.steps is not None else (),
         because=written.hold or "",

@@ -3,7 +3,8 @@
 import re
 from typing import Literal
 
-from rollout.model.plan import COMMIT, EVIDENCE, REMEDY, ROLLBACK, UNDO, Amount, Budget, Edge, Moment
+from rollout.model.chain import COMMIT, REMEDY, UNDO
+from rollout.model.plan import EVIDENCE, ROLLBACK, Amount, Budget, Edge, Moment
 from rollout.plan.words import shown
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")

@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from rollout.model import plan as meant
+from rollout.model.verdict import Order
 from rollout.plan import scalars
 
 MAP, LIST, TEXT = "(mapping)", "(list)", "(text)"
@@ -50,6 +51,7 @@ Moment = Annotated[Any, PlainValidator(scalars.moment), WithJsonSchema({"type": 
 Several = Annotated[list[Text], Field(min_length=1)]
 OneOrMore = Annotated[Annotated[Text, Tag(TEXT)] | Annotated[Several, Tag(LIST)], Discriminator(_form)]
 Sizes = Annotated[list[Hosts], Field(min_length=1)]
+Wanted = dict[Name, OneOrMore]
 HostVar = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
@@ -105,9 +107,10 @@ Waits = Annotated[list[Wait], Field(min_length=1)]
 
 class Combo(Part):
     name: Name
-    match: dict[Name, OneOrMore] = Field(min_length=1)
-    to: dict[Name, OneOrMore] = Field(default_factory=dict)
-    verdict: Literal["supported", "blocked"] = "supported"
+    match: Wanted = Field(min_length=1)
+    to: Wanted = Field(default_factory=dict)
+    require: Wanted = Field(default_factory=dict)
+    verdict: Literal["supported", "unknown", "blocked"] = "supported"
     reason: Text | None = None
     after: Annotated[
         Annotated[Text, Tag(TEXT)] | Annotated[Waits, Tag(LIST)] | Annotated[After, Tag(MAP)],
@@ -195,15 +198,63 @@ class Risk(Part):
     """A known error, in a file of its own."""
 
     name: Name
-    symptom: Text
+    applies: Wanted = Field(default_factory=dict)
+    symptom: Text | None = None
     steps: OneOrMore | None = None
     hold: Text | None = None
     retry: int | None = Field(default=None, ge=1, le=100)
     remedy: Text | None = None
+    halt: Name | None = None
+    link: Text | None = None
     times: int = Field(default=1, ge=1, le=100)
     backoff: Duration = 30.0
     timeout: Positive = 3600.0
     repeatable: bool = False
+
+
+class Factor(Part):
+    """Where a factor is read from, what a probe calls it, and how its versions are ordered."""
+
+    from_: Text | None = Field(default=None, alias="from")
+    probe: Text | None = None
+    versions: Order | None = None
+
+
+class Compat(Part):
+    """Compatibility files, and the verdict of hosts of which they do not speak."""
+
+    files: OneOrMore
+    otherwise: Literal["supported", "unknown"] = "supported"
+
+
+class Compatibility(Part):
+    """A row of a compatibility file."""
+
+    match: Wanted = Field(min_length=1)
+    to: Wanted = Field(default_factory=dict)
+    verdict: Literal["supported", "unknown", "blocked"]
+    reason: Text
+    source: Text | None = None
+
+
+class Waiver(Part):
+    name: Name
+    waives: OneOrMore
+    combos: OneOrMore | None = None
+    hosts: OneOrMore | None = None
+    reason: Text
+    owner: Text
+    expires: Text
+
+
+class Hop(Part):
+    """One leg of an upgrade; without `to` a dead end."""
+
+    from_: Wanted = Field(alias="from", min_length=1)
+    to: dict[Name, Text] = Field(default_factory=dict)
+    require: Wanted = Field(default_factory=dict)
+    reason: Text | None = None
+    steps: dict[str, Action] = Field(default_factory=dict)
 
 
 class Window(Part):
@@ -222,7 +273,9 @@ class PlanFile(Part):
     rollout: Name
     inventory: OneOrMore
     hosts: Text
-    factors: dict[Name, HostVar] = Field(min_length=1)
+    factors: dict[
+        Name, Annotated[Annotated[Text, Tag(TEXT)] | Annotated[Factor, Tag(MAP)], Discriminator(_form)]
+    ] = Field(min_length=1)
     combos: list[Combo] = Field(min_length=1)
     steps: list[Step] = Field(min_length=1)
     waves: (
@@ -233,6 +286,15 @@ class PlanFile(Part):
     failures: Failures = Field(default_factory=Failures)
     gates: list[Gate] = Field(default_factory=list)
     risks: OneOrMore | None = None
+    compat: (
+        Annotated[
+            Annotated[Text, Tag(TEXT)] | Annotated[Several, Tag(LIST)] | Annotated[Compat, Tag(MAP)],
+            Discriminator(_form),
+        ]
+        | None
+    ) = None
+    waivers: list[Waiver] = Field(default_factory=list)
+    hops: list[Hop] = Field(default_factory=list)
     windows: list[Window] = Field(default_factory=list)
     deadline: (
         Annotated[Annotated[Text, Tag(TEXT)] | Annotated[Deadline, Tag(MAP)], Discriminator(_form)] | None

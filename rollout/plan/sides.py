@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from rollout.model.plan import COMMIT, UNDO, Step
+from rollout.model.chain import COMMIT, UNDO, Step
 from rollout.plan import schema
 from rollout.plan.words import expected, shown
 

@@ -4,8 +4,9 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from rollout.model.chain import Step
 from rollout.model.graph import Combo, Graph, Wave
-from rollout.model.plan import Risk, Step
+from rollout.model.plan import Risk
 from rollout.model.slots import FLEET
 from rollout.report import rungs, windows
 from rollout.report.estimate import bound, seconds_of_run, seconds_of_wave

@@ -1,11 +1,12 @@
 """How a host walks back: what its steps left open is undone, the last first."""
 
 from rollout.model.again import UNFIT
+from rollout.model.chain import COMMIT, REMEDY, UNDO, Step
 from rollout.model.decision import Decision, Record, Start
 from rollout.model.event import Event, Kind
 from rollout.model.graph import Combo, Graph
 from rollout.model.ledger import next_side
-from rollout.model.plan import COMMIT, REMEDY, ROLLBACK, UNDO, GateRule, Step
+from rollout.model.plan import ROLLBACK, GateRule
 from rollout.model.seams import Ending
 from rollout.model.state import HostState, State, Status
 from rollout.scheduler.questions import FRESH, ask

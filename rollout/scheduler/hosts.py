@@ -1,11 +1,12 @@
 """What one host does next."""
 
+from rollout.model.chain import Step
 from rollout.model.decision import Ask, Decision, Record, Start
 from rollout.model.event import Event, Kind
 from rollout.model.fold import REMEMBER, SOAK
 from rollout.model.graph import Combo, Graph
 from rollout.model.ledger import endangered
-from rollout.model.plan import NO_GUESTS, GateRule, Step
+from rollout.model.plan import NO_GUESTS, GateRule
 from rollout.model.state import HostState, State, Status
 from rollout.scheduler.back import walk_back, walks_back
 from rollout.scheduler.failures import after_failure, hold

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from rollout.model.chain import REMEDY, Step
 from rollout.model.graph import Graph
-from rollout.model.plan import REMEDY, Risk, Step
+from rollout.model.plan import Risk
 from rollout.model.state import HostState
 from rollout.model.symptom import shows
 

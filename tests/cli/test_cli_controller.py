@@ -16,8 +16,8 @@ from rollout.engine.inbox import Inbox, StopAsked, VirtualInbox
 from rollout.errors import InventoryError
 from rollout.executors.rehearsal import World
 from rollout.journal.memory import MemoryJournal
+from rollout.model.chain import Step
 from rollout.model.event import Event, Kind
-from rollout.model.plan import Step
 from rollout.model.seams import Ending, Order, Outcome
 from rollout.model.state import State
 from rollout.plan.inventory import Inventory

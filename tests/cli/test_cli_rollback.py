@@ -8,9 +8,9 @@ from rollout import journal
 from rollout.cli import _runs
 from rollout.engine.inbox import StopAsked, VirtualInbox
 from rollout.executors.rehearsal import World
+from rollout.model.chain import UNDO, Step
 from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph
-from rollout.model.plan import UNDO, Step
 from rollout.model.state import HostState
 from rollout.report.saved import from_text
 from tests.cli.worlds import Typist, a_plan_folder, a_run, failing

@@ -9,6 +9,7 @@ from typing import Literal
 from rollout.executors.imagined import Chances, Defect
 from rollout.executors.rehearsal import Fault
 from rollout.graph import compile_graph
+from rollout.model.chain import Step
 from rollout.model.fleet import Fleet, Host
 from rollout.model.graph import Graph
 from rollout.model.plan import (
@@ -28,7 +29,6 @@ from rollout.model.plan import (
     Moment,
     Plan,
     Soak,
-    Step,
     Together,
 )
 from rollout.model.seams import Ending

@@ -9,10 +9,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from math import floor
 from zoneinfo import ZoneInfo
 
+from rollout.model.chain import Step
 from rollout.model.decision import Stop
 from rollout.model.event import Event
 from rollout.model.graph import Need, Wave
-from rollout.model.plan import Step
 from rollout.model.state import State
 from tests.engine.ramps import DAY, Drawn
 

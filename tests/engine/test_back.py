@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollout.executors.rehearsal import Fault
+from rollout.model.chain import COMMIT, REMEDY, UNDO, Step
 from rollout.model.event import Event, Kind
 from rollout.model.fold import apply
 from rollout.model.graph import Graph
 from rollout.model.ledger import irreversible, is_untouched
-from rollout.model.plan import COMMIT, REMEDY, UNDO, Amount, Failures, Limits, Risk, Soak, Step
+from rollout.model.plan import Amount, Failures, Limits, Risk, Soak
 from rollout.model.state import State, Status
 from tests.engine.pestered import Asked, carry_out
 from tests.engine.worlds import ENDINGS, Case, Death, deaths

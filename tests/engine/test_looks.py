@@ -10,9 +10,9 @@ from rollout.engine.inbox import Found, Inbox, Message
 from rollout.engine.steps import Steps
 from rollout.executors.rehearsal import World
 from rollout.journal.memory import MemoryJournal
+from rollout.model.chain import Step
 from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph
-from rollout.model.plan import Step
 from rollout.model.seams import Drain, Ending, Order, Outcome, Post, RunPlaybook, Subject
 from rollout.model.state import Status
 from rollout.ssh.testing import FakeConnection

@@ -14,8 +14,9 @@ from rollout.engine.inbox import Answered, Message
 from rollout.engine.paths import Examiner, ThreadedPaths
 from rollout.engine.steps import Steps
 from rollout.errors import HostUnreachable
+from rollout.model.chain import Step
 from rollout.model.decision import Ask
-from rollout.model.plan import GateRule, Moment, Step
+from rollout.model.plan import GateRule, Moment
 from rollout.model.seams import Answer, Ending, Order, Outcome, RunPlaybook, Subject
 from rollout.ssh.testing import FakeConnection
 from tests.engine.outages import BrokenWorld, FreshGate, ImaginedWays

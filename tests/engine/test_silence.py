@@ -12,8 +12,8 @@ from rollout.engine.steps import Steps
 from rollout.errors import HALTED
 from rollout.executors.rehearsal import World
 from rollout.journal.memory import MemoryJournal
+from rollout.model.chain import Step
 from rollout.model.event import Event, Kind
-from rollout.model.plan import Step
 from rollout.model.seams import Connection, Ending, Order, Outcome, Post, RunPlaybook, Subject
 from rollout.model.state import Status
 from tests.fleet import a_combo, a_graph, a_plan, an_engine

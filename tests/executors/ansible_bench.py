@@ -13,7 +13,7 @@ from rollout.executors._processes import stat
 from rollout.executors._takeup import Patience
 from rollout.executors._unit import Unit
 from rollout.executors.ansible import AnsibleExecutor
-from rollout.model.plan import Step
+from rollout.model.chain import Step
 from rollout.model.seams import Connection, Order, Outcome, Ran
 from rollout.ssh.testing import FakeConnection
 

@@ -7,7 +7,7 @@ import pytest
 
 from rollout.executors.imagined import GRAIN, Chances, Defect, Fates, ImaginedGate, drawn
 from rollout.executors.rehearsal import World
-from rollout.model.plan import Step
+from rollout.model.chain import Step
 from rollout.model.seams import Answer, Ending, Order, Subject
 from tests.fleet import a_graph
 

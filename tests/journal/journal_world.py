@@ -7,9 +7,9 @@ from pathlib import Path
 from rollout import journal
 from rollout.journal import Journal, Lease, Owner
 from rollout.journal.memory import MemoryJournal
+from rollout.model.chain import Step
 from rollout.model.event import Event, Kind
 from rollout.model.graph import Combo, Graph, Node, Wave
-from rollout.model.plan import Step
 from rollout.model.state import HostState, RunState, Status
 from tests.journal import postgres_server
 

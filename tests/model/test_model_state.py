@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rollout.model.chain import Step
 from rollout.model.event import REQUESTS, UNWRITTEN, Event, Kind
 from rollout.model.fold import apply
 from rollout.model.graph import Combo
-from rollout.model.plan import Step
 from rollout.model.state import HostState, State, Status
 from tests.fleet import CHAIN, a_graph
 from tests.scheduler.given import Given

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from rollout.errors import PlanInvalid
-from rollout.model.plan import ComboRule, Plan, Step
+from rollout.model.chain import Step
+from rollout.model.plan import ComboRule, Plan
 from rollout.plan import content
 from rollout.plan.content import parts
 

@@ -1,5 +1,6 @@
-"""Every kind of mistake in a plan file, with its exact words and place."""
+"""Every kind of mistake in a plan file, with its exact words and place. ROLLOUT_GOLDEN=write writes them anew: read the difference."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ def _beside_the_plans(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_each_mistake_is_named_at_its_place(name: str) -> None:
     with pytest.raises(PlanInvalid) as caught:
         read(Path(f"{name}.yml"))
+    if os.environ.get("ROLLOUT_GOLDEN") == "write":
+        Path(f"{name}.txt").write_text(f"{caught.value}\n")
     assert f"{caught.value}\n" == Path(f"{name}.txt").read_text()
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from rollout.model.chain import Step
 from rollout.model.plan import (
     After,
     Amount,
@@ -17,7 +18,6 @@ from rollout.model.plan import (
     Moment,
     Plan,
     Soak,
-    Step,
 )
 from rollout.plan import read
 from rollout.plan.scalars import duration, spoken

@@ -9,11 +9,12 @@ import pytest
 from rollout.engine.asking import answer
 from rollout.errors import PlanInvalid
 from rollout.graph import compile_graph
+from rollout.model.chain import Step
 from rollout.model.decision import Ask
 from rollout.model.event import Kind
 from rollout.model.fleet import Fleet
 from rollout.model.graph import Graph
-from rollout.model.plan import Amount, Budget, Failures, GateRule, Limits, Moment, Plan, Soak, Step
+from rollout.model.plan import Amount, Budget, Failures, GateRule, Limits, Moment, Plan, Soak
 from rollout.model.seams import Answer, Ending, Subject, Verdict
 from rollout.model.state import Status
 from rollout.plan import read

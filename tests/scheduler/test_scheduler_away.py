@@ -2,9 +2,10 @@
 
 import pytest
 
+from rollout.model.chain import Step
 from rollout.model.event import Kind
 from rollout.model.graph import Graph
-from rollout.model.plan import Amount, Failures, GateRule, Limits, Moment, Step
+from rollout.model.plan import Amount, Failures, GateRule, Limits, Moment
 from rollout.model.seams import Answer, Ending
 from rollout.model.state import State, Status
 from rollout.scheduler.why import explain

@@ -4,23 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from rollout.model.chain import COMMIT, REMEDY, UNDO, Step
 from rollout.model.event import Kind
 from rollout.model.graph import Graph
-from rollout.model.plan import (
-    COMMIT,
-    IN_REACH,
-    NO_GUESTS,
-    REMEDY,
-    ROLLBACK,
-    UNDO,
-    Amount,
-    GateRule,
-    Limits,
-    Moment,
-    Risk,
-    Soak,
-    Step,
-)
+from rollout.model.plan import IN_REACH, NO_GUESTS, ROLLBACK, Amount, GateRule, Limits, Moment, Risk, Soak
 from rollout.model.seams import Answer, Ending
 from rollout.model.state import Status
 from tests.fleet import a_combo, a_graph, a_plan

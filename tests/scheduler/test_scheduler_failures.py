@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from rollout.model.chain import Step
 from rollout.model.event import Kind
-from rollout.model.plan import Amount, Failures, Limits, Step
+from rollout.model.plan import Amount, Failures, Limits
 from rollout.model.seams import Ending
 from rollout.model.state import Status
 from tests.fleet import CHAIN, a_combo, a_graph, a_plan

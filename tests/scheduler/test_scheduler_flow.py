@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from rollout.model.chain import Step
 from rollout.model.event import Kind
-from rollout.model.plan import After, Amount, Failures, Limits, Soak, Step
+from rollout.model.plan import After, Amount, Failures, Limits, Soak
 from rollout.model.seams import Ending
 from rollout.model.state import Status
 from tests.fleet import CHAIN as STEPS

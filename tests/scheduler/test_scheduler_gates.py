@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from rollout.model.chain import Step
 from rollout.model.event import Kind
 from rollout.model.fold import REMEMBER, SOAK
 from rollout.model.graph import Graph
-from rollout.model.plan import NO_GUESTS, Amount, Edge, Failures, GateRule, Limits, Moment, Soak, Step
+from rollout.model.plan import NO_GUESTS, Amount, Edge, Failures, GateRule, Limits, Moment, Soak
 from rollout.model.seams import Answer, Ending
 from rollout.model.state import Status
 from rollout.scheduler.questions import FRESH

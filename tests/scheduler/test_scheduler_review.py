@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from rollout.model.chain import COMMIT, REBOOT, UNDO, Step
 from rollout.model.event import Kind
-from rollout.model.plan import COMMIT, NO_GUESTS, REBOOT, UNDO, GateRule, Moment, Step
+from rollout.model.plan import NO_GUESTS, GateRule, Moment
 from rollout.model.seams import Answer, Ending
 from rollout.model.state import Status
 from tests.scheduler.given import Given
