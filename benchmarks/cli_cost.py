@@ -12,10 +12,11 @@ from benchmarks import best, conclude, cpu_of_process, quick
 from rollout import journal
 from rollout.graph import compile_graph
 from rollout.journal import Journal, Owner
+from rollout.model.chain import Step
 from rollout.model.event import Event, Kind
 from rollout.model.fleet import Fleet, Host
 from rollout.model.graph import Graph
-from rollout.model.plan import Amount, ComboRule, Limits, Plan, Step
+from rollout.model.plan import Amount, ComboRule, Limits, Plan
 from rollout.model.state import HostState, RunState, Status
 
 SIZES = (1_000, 10_000)

@@ -1,9 +1,10 @@
 """A large fleet as a benchmark needs it: three combos, racks of twenty hosts, sites of twenty racks, and a plan for it."""
 
 from rollout.graph import compile_graph
+from rollout.model.chain import Step
 from rollout.model.fleet import Fleet, Host
 from rollout.model.graph import Graph
-from rollout.model.plan import Amount, ComboRule, Failures, GateRule, Limits, Moment, Plan, Soak, Step
+from rollout.model.plan import Amount, ComboRule, Failures, GateRule, Limits, Moment, Plan, Soak
 
 RACK, SITE = 20, 400
 COMBOS = ("amber", "birch", "cedar")

@@ -21,9 +21,9 @@ from rollout.journal import Journal, Lease, Owner
 from rollout.journal.address import Address
 from rollout.journal.postgresql import PostgresDatabase
 from rollout.journal.tables import TableJournal
+from rollout.model.chain import Step
 from rollout.model.event import Event, Kind
 from rollout.model.graph import Combo, Graph, Node, Wave
-from rollout.model.plan import Step
 from rollout.model.state import HostState, RunState, Status
 from tests.journal.postgres_server import Server
 

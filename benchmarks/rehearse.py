@@ -21,9 +21,9 @@ from rollout.engine.rehearsal import rehearsed_engine
 from rollout.executors.rehearsal import Fault, World
 from rollout.journal import Journal, Owner
 from rollout.journal.memory import MemoryJournal
+from rollout.model.chain import Step
 from rollout.model.decision import Stop
 from rollout.model.graph import Graph
-from rollout.model.plan import Step
 from rollout.model.seams import Ending
 from rollout.model.state import Status
 

@@ -90,3 +90,19 @@ class Toolchain:
     """The controller's ansible-core, e.g. `2.19.4`; empty: not known, and nothing is judged by it."""
 
     ansible_core: str = ""
+
+
+NEVER = "9999-12-31"
+"""The last day of the calendar: when it is today, nothing is waived any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What verdicts depend on beside plan and fleet.
+
+    `today` (ISO 8601) ends waivers. `allow_unknown`: a person wants hosts touched of which nobody knows whether that goes well.
+    """
+
+    today: str = NEVER
+    toolchain: Toolchain = Toolchain()
+    allow_unknown: bool = False
