@@ -61,12 +61,22 @@ def resolve(plan: Plan) -> "Inventory":
 def compiled(plan: Plan, found: "Inventory") -> Compiled:
     """The graph. Raises PlanInvalid."""
     from rollout.graph import compile_graph
-    from rollout.plan import content
     from rollout.plan.fleet import fleet
 
-    graph = compile_graph(plan, fleet(plan, found), content.parts(plan))
+    graph = compile_graph(plan, fleet(plan, found), parts(plan))
     graph = replace(graph, notes=(*graph.notes, *found.notes))
     return Compiled(graph, str(Path(plan.file).absolute()), saved.amounts(plan), tool())
+
+
+def parts(plan: Plan) -> dict[str, str]:
+    """The digests of all that a run of the plan depends on, by name. Raises PlanInvalid for what cannot be read."""
+    from rollout.executors.searched import searched
+    from rollout.plan import content
+
+    found = searched(Path(plan.file).absolute().parent)
+    return content.parts(
+        plan, roles=found.roles, collections=found.collections, ansible_core=found.ansible_core
+    )
 
 
 def tool() -> str:
@@ -88,9 +98,7 @@ def refuse_if_stale(planned: Compiled, now: Compiled) -> None:
 
 def refuse_if_changed(run: str, begun: Graph, plan: Plan) -> None:
     """Raises PlanStale when a run would be carried on with other files than it was begun with."""
-    from rollout.plan import content
-
-    said = changes.parts(begun.parts, content.parts(plan))
+    said = changes.parts(begun.parts, parts(plan))
     if said:
         raise PlanStale(
             f"run {run} was begun with other files:{_listed(said)}\n"

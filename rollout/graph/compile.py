@@ -29,7 +29,7 @@ def compile_graph(plan: Plan, fleet: Fleet, parts: Mapping[str, str]) -> Graph:
     problems = [*matched.problems, *cycles]
     if problems:
         raise PlanInvalid(problems)
-    cut = _cut(plan, fleet, matched, rules, _digest({**parts, "hosts": _hosts_digest(fleet, in_order=False)}))
+    cut = _cut(plan, fleet, matched, rules, parts.get("plan", plan.name))
     nodes = _nodes(plan, fleet, cut.waves)
     combos = {rule.name: _combo(rule, nodes, matched) for rule in rules if rule.name in cut.present}
     caps = _caps(plan, fleet, nodes)
@@ -155,9 +155,9 @@ def _notes(plan: Plan, fleet: Fleet, matched: Matched) -> list[str]:
     return notes
 
 
-def _hosts_digest(fleet: Fleet, *, in_order: bool = True) -> str:
+def _hosts_digest(fleet: Fleet) -> str:
     content = [[host.name, host.digest, sorted(host.factors.items())] for host in fleet.hosts]
-    return hashlib.sha256(json.dumps(content if in_order else sorted(content)).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _waves_digest(waves: Mapping[str, Wave]) -> str:

@@ -2,19 +2,16 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rollout.errors import PlanInvalid, Problem
 from rollout.model.chain import Step
 from rollout.model.plan import Plan
+from rollout.plan import installed
+from rollout.plan.folders import MOST_FILES, TooManyFiles, files_under, sha256
 from rollout.plan.words import shown
 
-MOST_FILES = 50_000
-"""Beyond this a playbook's folder is taken for a mistake, such as the root of a disk."""
-
-_SKIPPED = {".git", ".hg", ".svn", "__pycache__", ".rollout", ".ansible", ".venv", ".tox", ".cache"}
-_LEFT_BEHIND = {".retry", ".pyc", ".swp"}
 _BESIDE_A_PLAYBOOK = {
     *(
         "roles",
@@ -40,28 +37,29 @@ _BESIDE_A_PLAYBOOK = {
 }
 
 
-class TooManyFiles(Exception):
-    """The folder cannot be meant."""
-
-
-def parts(plan: Plan) -> dict[str, str]:
-    """Name -> sha256: `plan`, its calendars, and each file that Ansible could read for a step, relative to the plan's folder.
+def parts(
+    plan: Plan, *, roles: Sequence[Path] = (), collections: Sequence[Path] = (), ansible_core: str = ""
+) -> dict[str, str]:
+    """Name -> sha256: `plan`, its calendars and compatibility files, and each file that Ansible could read for a step, relative to the plan's folder.
 
     That is the whole folder of each playbook; of the plan's own folder, which also holds inventories and results, only
-    YAML files and the folders that Ansible knows. Raises PlanInvalid if a file cannot be read.
+    YAML files and the folders that Ansible knows. `roles`, `collections`: the folders in which Ansible looks for what was installed; a role
+    outside the plan's folder is one part, all installed collections are `collections`, by name and version, and `ansible-core` is the version itself.
+    Raises PlanInvalid if a file cannot be read.
     """
     folder = Path(plan.file).parent
-    found = {"plan": _sha256(Path(plan.file))}
+    found = {"plan": sha256(Path(plan.file))}
     if plan.risks:
         found["risks"] = hashlib.sha256(repr(plan.risks).encode()).hexdigest()
     found |= _calendars(plan, folder)
+    found |= _compatibility(plan, folder)
     playbooks = {step.playbook: place for place, step in _steps(plan) if step.playbook is not None}
     seen: set[Path] = set()
     for playbook, place in playbooks.items():
         path = folder / playbook
         try:
             for file in _read_with(path, folder, seen):
-                found[os.path.relpath(file, folder)] = _sha256(file)
+                found[os.path.relpath(file, folder)] = sha256(file)
         except TooManyFiles:
             message = f"the folder of {shown(playbook)} holds more than {MOST_FILES} files; give playbooks one of their own"
             raise PlanInvalid([Problem(plan.place(*place), message)]) from None
@@ -70,6 +68,10 @@ def parts(plan: Plan) -> dict[str, str]:
                 f"playbook {shown(playbook)}: {shown(error.filename or '')} cannot be read: {error.strerror}"
             )
             raise PlanInvalid([Problem(plan.place(*place), message)]) from error
+    if playbooks:
+        found |= installed.roles(roles, folder, found)
+        found |= installed.collections(collections, folder)
+        found |= {"ansible-core": ansible_core} if ansible_core else {}
     return dict(sorted(found.items()))
 
 
@@ -80,10 +82,23 @@ def _calendars(plan: Plan, folder: Path) -> dict[str, str]:
         if not window.file:
             continue
         try:
-            found[os.path.relpath(folder / window.file, folder)] = _sha256(folder / window.file)
+            found[os.path.relpath(folder / window.file, folder)] = sha256(folder / window.file)
         except OSError as error:
             message = f"calendar {shown(window.file)} cannot be read: {error.strerror}"
             raise PlanInvalid([Problem(plan.place("windows", index), message)]) from error
+    return found
+
+
+def _compatibility(plan: Plan, folder: Path) -> dict[str, str]:
+    """The files that rows of compatibility stand in."""
+    files = dict.fromkeys(row.place.rsplit(":", 2)[0] for row in plan.compat if row.place)
+    found = {}
+    for file in files:
+        try:
+            found[os.path.relpath(file, folder)] = sha256(Path(file))
+        except OSError as error:
+            message = f"{shown(file)} cannot be read: {error.strerror}"
+            raise PlanInvalid([Problem(plan.place("compat"), message)]) from error
     return found
 
 
@@ -113,32 +128,3 @@ def _read_with(playbook: Path, plan_folder: Path, seen: set[Path]) -> Iterator[P
                 elif entry.suffix in {".yml", ".yaml"} and entry.is_file():
                     yield entry
     yield playbook
-
-
-def files_under(folder: Path) -> Iterator[Path]:
-    """The regular files below a folder, sorted, links followed once. Raises TooManyFiles, OSError."""
-    count, known = 0, set()
-
-    def fail(error: OSError) -> None:
-        raise error
-
-    for here, folders, names in os.walk(folder, onerror=fail, followlinks=True):
-        real = os.path.realpath(here)
-        if real in known:
-            folders.clear()
-            continue
-        known.add(real)
-        folders[:] = sorted(name for name in folders if name not in _SKIPPED)
-        for name in sorted(names):
-            path = Path(here, name)
-            if path.suffix in _LEFT_BEHIND or not path.is_file():
-                continue
-            count += 1
-            if count > MOST_FILES:
-                raise TooManyFiles
-            yield path
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -18,7 +18,7 @@ from typing import Any
 from rollout.errors import InventoryError, PlanInvalid, Problem
 from rollout.model.plan import Plan
 from rollout.plan import asking
-from rollout.plan.content import TooManyFiles, files_under
+from rollout.plan.folders import TooManyFiles, files_under
 from rollout.plan.words import meant, plain, shown, some
 
 FORMAT = 1

@@ -7,7 +7,7 @@ import pytest
 from rollout.errors import PlanInvalid
 from rollout.model.chain import Step
 from rollout.model.plan import ComboRule, Plan
-from rollout.plan import content
+from rollout.plan import content, folders
 from rollout.plan.content import parts
 
 STEPS = (Step("upgrade", "playbooks/upgrade.yml"), Step("drain", drain="none"))
@@ -89,6 +89,7 @@ def test_a_file_that_cannot_be_read_is_a_mistake(folder: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_meant_is_a_mistake(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders, "MOST_FILES", 2)
     monkeypatch.setattr(content, "MOST_FILES", 2)
     with pytest.raises(PlanInvalid, match="holds more than 2 files; give playbooks one of their own"):
         parts(_plan(folder))
