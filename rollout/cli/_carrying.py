@@ -14,7 +14,7 @@ from rollout.journal import Journal, Life, Owner, RunRow, is_url, refusals
 from rollout.model.graph import Graph
 from rollout.model.plan import Plan
 from rollout.model.state import Status
-from rollout.report import changes, ending
+from rollout.report import changes, ending, waivers
 from rollout.report.plain import listed, plain
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ def _gone(
 
     found = changes.hosts(graph, fleet(plan, inventory))
     waiting = {host.name for host in book.hosts(row.id, Status.WAITING)}
-    gone = {name: because for name, because in found.gone.items() if name in waiting}
+    left = {**waivers.expired(graph, _compiling.today()), **found.gone}
+    gone = {name: because for name, because in left.items() if name in waiting}
     if not view.as_json:
         for name, because in gone.items():
             click.echo(f"{plain(name)} leaves the run: {because}")

@@ -1,6 +1,7 @@
 """From a plan file to a graph, and what lies beside the plan."""
 
 import os
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 from rollout.errors import PlanStale, UsageError
 from rollout.model.graph import Graph
 from rollout.model.plan import Plan
+from rollout.model.verdict import Given, Toolchain
 from rollout.report import changes, saved
 from rollout.report.saved import Compiled
 
@@ -25,6 +27,7 @@ class Source:
 
     plan_file: Path
     saved: Compiled | None = None
+    allow_unknown: bool = False
 
 
 def source(path: Path) -> Source:
@@ -34,7 +37,7 @@ def source(path: Path) -> Source:
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
     found = saved.from_text(content, str(path))
-    return Source(Path(found.plan_file), found) if found else Source(path)
+    return Source(Path(found.plan_file), found, found.graph.allow_unknown) if found else Source(path)
 
 
 def read_plan(plan_file: Path) -> Plan:
@@ -58,12 +61,15 @@ def resolve(plan: Plan) -> "Inventory":
     return inventory.resolve(plan, state_directory(Path(plan.file)))
 
 
-def compiled(plan: Plan, found: "Inventory") -> Compiled:
+def compiled(plan: Plan, found: "Inventory", *, allow_unknown: bool = False) -> Compiled:
     """The graph. Raises PlanInvalid."""
+    from importlib.metadata import version
+
     from rollout.graph import compile_graph
     from rollout.plan.fleet import fleet
 
-    graph = compile_graph(plan, fleet(plan, found), parts(plan))
+    given = Given(today(), Toolchain(version("ansible-core")), allow_unknown)
+    graph = compile_graph(plan, fleet(plan, found), parts(plan), given)
     graph = replace(graph, notes=(*graph.notes, *found.notes))
     return Compiled(graph, str(Path(plan.file).absolute()), saved.amounts(plan), tool())
 
@@ -77,6 +83,11 @@ def parts(plan: Plan) -> dict[str, str]:
     return content.parts(
         plan, roles=found.roles, collections=found.collections, ansible_core=found.ansible_core
     )
+
+
+def today() -> str:
+    """The day (UTC) by which waivers expire, as 2026-12-31."""
+    return time.strftime("%Y-%m-%d", time.gmtime())
 
 
 def tool() -> str:
@@ -124,8 +135,8 @@ def write_saved(path: Path, plan: Compiled) -> None:
         raise UsageError(f"{path}: {error.strerror}") from error
 
 
-def graph_of(plan_file: Path) -> tuple[Plan, "Inventory", Compiled]:
+def graph_of(plan_file: Path, *, allow_unknown: bool = False) -> tuple[Plan, "Inventory", Compiled]:
     """All at once, for commands that need nothing in between."""
     plan = read_plan(plan_file)
     found = resolve(plan)
-    return plan, found, compiled(plan, found)
+    return plan, found, compiled(plan, found, allow_unknown=allow_unknown)

@@ -78,7 +78,7 @@ def gates(graph: Graph, reach: _controller.Reach) -> dict[str, str]:
 
 def _precheck(graph: Graph, combo: str) -> Step | None:
     first = graph.combos[combo].chain[0]
-    return first if first.name == PRECHECK and not first.needs_slot and not first.reopen else None
+    return first if first.kind == PRECHECK and not first.needs_slot and not first.reopen else None
 
 
 def prechecks(graph: Graph, reach: _controller.Reach) -> dict[str, str]:
@@ -114,7 +114,7 @@ def _one_by_one(executor: Executor, orders: Iterable[Order], post: Post) -> None
 def variables(graph: Graph, host: str, step: Step) -> dict[str, object]:
     """As the engine gives them."""
     combo = graph.chain_of(host)
-    target = {factor: list(globs) for factor, globs in combo.to.items()}
+    target = {factor: list(globs) for factor, globs in combo.leads_to(step).items()}
     last = combo.chain[-1].name == step.name
     named: dict[str, object] = {"rollout_target": target, "rollout_combo": combo.name}
     return {**named, "rollout_last_step": last, "rollout_found": {}}

@@ -43,6 +43,11 @@ run = click.option("--run", metavar="NAME", help="A run of the journal.  [defaul
 as_json = click.option("--json", "as_json", is_flag=True, help="JSON lines.")
 reason = click.option("--reason", required=True, help="Why; it is kept in the journal.")
 plan = click.argument("plan", type=click.Path(path_type=Path))
+allow_unknown = click.option(
+    "--allow-unknown",
+    is_flag=True,
+    help="Upgrade hosts, too, of which nobody knows whether that goes well: after all canaries, one at first.",
+)
 verbose = click.option("-v", "--verbose", is_flag=True, help="A line for each event, on a terminal too.")
 
 

@@ -38,6 +38,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
     help="With --dry-run: this host's steps in Ansible's check mode, and what that cannot cover.",
 )
 @click.option("--yes", is_flag=True, help="Approve the plan without being asked.")
+@_options.allow_unknown
 @click.option("--new-run", is_flag=True, help="Give up an unfinished run of this plan and begin a new one.")
 @_options.journal
 @click.option("--run", metavar="NAME", help="The name of the run.  [default: the plan's name and the time]")
@@ -52,6 +53,7 @@ def command(
     dry_run: bool,
     check: tuple[str, ...],
     yes: bool,
+    allow_unknown: bool,
     new_run: bool,
     journal: str | None,
     run: str | None,
@@ -72,6 +74,7 @@ def command(
     if check and not dry_run:
         raise UsageError("--check goes with --dry-run: it changes nothing")
     source = _compiling.source(plan)
+    source = replace(source, allow_unknown=source.allow_unknown or allow_unknown)
     read = _compiling.read_plan(source.plan_file)
     view = _carrying.View(as_json, verbose, log, until)
     if dry_run:
@@ -100,7 +103,7 @@ def _dry_run(source: Source, plan: Plan, check: tuple[str, ...], *, as_json: boo
     from rollout.cli import _dry_run as dry
 
     inventory = _compiling.resolve(plan)
-    now = _compiling.compiled(plan, inventory)
+    now = _compiling.compiled(plan, inventory, allow_unknown=source.allow_unknown)
     if source.saved is not None:
         _compiling.refuse_if_stale(source.saved, now)
     if check:
@@ -142,7 +145,7 @@ def _begin(
     if given_up is not None:
         _refuse_if_closed(book, given_up)
     inventory = _compiling.resolve(plan)
-    now = _compiling.compiled(plan, inventory)
+    now = _compiling.compiled(plan, inventory, allow_unknown=source.allow_unknown)
     if source.saved is not None:
         _compiling.refuse_if_stale(source.saved, now)
     now = replace(now, graph=_runs.lesson(book, plan.name).taught(now.graph))

@@ -19,14 +19,15 @@ from rollout.report import plans
     type=click.Path(path_type=Path, dir_okay=False),
     help="Save the plan, to be shown and applied as it is.",
 )
+@_options.allow_unknown
 @_options.as_json
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are hosts to upgrade.")
-def command(plan: Path, out: Path | None, as_json: bool, detailed_exitcode: bool) -> int:
+def command(plan: Path, out: Path | None, as_json: bool, detailed_exitcode: bool, allow_unknown: bool) -> int:
     """Show which host is upgraded when, and what is not touched.
 
     Reads the plan, the playbooks and the inventory; reaches no host.
     """
-    _, _, compiled = _compiling.graph_of(plan)
+    _, _, compiled = _compiling.graph_of(plan, allow_unknown=allow_unknown)
     if out is not None:
         _compiling.write_saved(out, compiled)
     try:

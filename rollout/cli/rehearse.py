@@ -33,6 +33,7 @@ FOR_EVER = 1_000_000
 )
 @click.option("--unhealthy", metavar="HOST", multiple=True, help="Every gate fails about that host.")
 @_options.verbose
+@_options.allow_unknown
 @_options.as_json
 def command(
     plan: Path,
@@ -41,12 +42,13 @@ def command(
     unhealthy: tuple[str, ...],
     verbose: bool,
     as_json: bool,
+    allow_unknown: bool,
 ) -> int:
     """Carry out a plan on imagined hosts, in no time.
 
     The same loop and the same policy as `apply`, with every step as long as its `expect`; no host is reached.
     """
-    graph = _compiling.graph_of(plan)[2].graph
+    graph = _compiling.graph_of(plan, allow_unknown=allow_unknown)[2].graph
     faults = {
         **{_of(graph, word): Fault(Ending.FAILED, FOR_EVER, "the rehearsal lets it fail") for word in fail},
         **{

@@ -98,6 +98,7 @@ def _finite(_context: click.Context, _option: click.Parameter, value: float) -> 
 @click.option(
     "--jobs", type=click.IntRange(1, 256), help="Processes for many seeds.  [default: one per processor]"
 )
+@_options.allow_unknown
 @_options.as_json
 def command(
     plan: Path,
@@ -114,6 +115,7 @@ def command(
     at: datetime | None,
     jobs: int | None,
     as_json: bool,
+    allow_unknown: bool,
 ) -> int:
     """Tell how a plan would go, with defects, stragglers and crashes.
 
@@ -127,7 +129,7 @@ def command(
     from rollout.executors.imagined import Chances
     from rollout.report import simulated as report
 
-    graph = _compiling.graph_of(plan)[2].graph
+    graph = _compiling.graph_of(plan, allow_unknown=allow_unknown)[2].graph
     planted = tuple(_chances.defect(graph, word) for word in defects)
     chances = Chances(spread, *stragglers, base, gaps, planted)
     start = at.replace(tzinfo=UTC).timestamp() if at is not None else float(round(time.time()))

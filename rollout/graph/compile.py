@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from rollout.errors import PlanInvalid
@@ -11,29 +12,41 @@ from rollout.graph.climb import climb
 from rollout.graph.cut import Cut
 from rollout.graph.match import Matched, match
 from rollout.graph.order import ordered
+from rollout.graph.questions import gates_of
 from rollout.graph.sizes import by_combo, by_fleet
+from rollout.graph.variants import Variant, Variants, variants
 from rollout.model.fleet import Fleet
 from rollout.model.graph import Combo, Graph, Node, Untouched, Wave
-from rollout.model.plan import ComboRule, Plan, Together
+from rollout.model.plan import Plan, Together
 from rollout.model.slots import FLEET
+from rollout.model.verdict import Given, Judgement
 from rollout.model.windows import Calendar
 
+NOTHING_GIVEN = Given()
 
-def compile_graph(plan: Plan, fleet: Fleet, parts: Mapping[str, str]) -> Graph:
+
+def compile_graph(plan: Plan, fleet: Fleet, parts: Mapping[str, str], given: Given = NOTHING_GIVEN) -> Graph:
     """The graph of a plan over a fleet.
 
     `parts` are the digests of the files that the run depends on, by name. Raises PlanInvalid with every mistake.
     """
-    matched = match(plan, fleet)
+    matched = match(plan, fleet, given)
     rules, cycles = ordered(plan)
     problems = [*matched.problems, *cycles]
     if problems:
         raise PlanInvalid(problems)
-    cut = _cut(plan, fleet, matched, rules, parts.get("plan", plan.name))
-    nodes = _nodes(plan, fleet, cut.waves)
-    combos = {rule.name: _combo(rule, nodes, matched) for rule in rules if rule.name in cut.present}
+    split = variants(plan, fleet.hosts, rules, matched)
+    declared, plan = plan, replace(plan, combos=tuple(split.rules))
+    cut = _cut(plan, fleet, split, parts.get("plan", plan.name))
+    nodes = _nodes(plan, fleet, cut.waves, split.judgements)
+    combos = {one.rule.name: _combo(one, nodes) for one in split.all if one.rule.name in cut.present}
     caps = _caps(plan, fleet, nodes)
-    own = {"hosts": _hosts_digest(fleet), "limits": _caps_digest(caps), "waves": _waves_digest(cut.waves)}
+    own = {
+        "hosts": _hosts_digest(fleet),
+        "limits": _caps_digest(caps),
+        "waves": _waves_digest(cut.waves, nodes),
+    }
+    used = {name for node in nodes.values() for name in node.waivers}
     return Graph(
         plan=plan.name,
         digest=_digest({**parts, **own}),
@@ -41,7 +54,7 @@ def compile_graph(plan: Plan, fleet: Fleet, parts: Mapping[str, str]) -> Graph:
         nodes=nodes,
         combos=combos,
         waves=cut.waves,
-        gates=plan.gates,
+        gates=gates_of(plan.gates, combos.values()),
         caps=caps,
         controller=plan.limits.controller,
         tolerated_canary=plan.failures.canary,
@@ -49,19 +62,21 @@ def compile_graph(plan: Plan, fleet: Fleet, parts: Mapping[str, str]) -> Graph:
         tolerated_run=of_run(plan.failures, len(nodes)),
         tolerated_per=of_values(plan.failures, nodes.values()),
         on_fault=plan.failures.on_fault,
-        untouched=(*matched.untouched, *_unreached(rules, matched, nodes)),
+        untouched=(*matched.untouched, *_unreached(split, nodes)),
         risks=plan.risks,
-        notes=(*plan.defaults, *_notes(plan, fleet, matched), *cut.notes),
+        notes=(*plan.defaults, *_notes(declared, fleet, matched), *cut.notes),
         harm=plan.harm,
         four_eyes=plan.approval.four_eyes,
         calendar=Calendar(plan.windows, fleet.zones) if plan.windows else None,
         deadline=plan.deadline,
+        waivers=tuple(waiver for waiver in plan.waivers if waiver.name in used),
+        allow_unknown=given.allow_unknown,
     )
 
 
-def _cut(plan: Plan, fleet: Fleet, matched: Matched, rules: Sequence[ComboRule], seed: str) -> Cut:
-    present = {name for name, hosts in matched.hosts.items() if hosts or matched.current[name]}
-    cut = Cut(plan, fleet.hosts, matched.hosts, frozenset(present))
+def _cut(plan: Plan, fleet: Fleet, split: Variants, seed: str) -> Cut:
+    rules, present = split.rules, {one.rule.name for one in split.all if one.hosts or one.current}
+    cut = Cut(plan, fleet.hosts, split.members, frozenset(present))
     if plan.waves is None:
         climb(cut, rules, seed)
     elif plan.scope == "fleet":
@@ -71,23 +86,35 @@ def _cut(plan: Plan, fleet: Fleet, matched: Matched, rules: Sequence[ComboRule],
     return cut
 
 
-def _combo(rule: ComboRule, nodes: Mapping[str, Node], matched: Matched) -> Combo:
+def _combo(one: Variant, nodes: Mapping[str, Node]) -> Combo:
     """Hosts that no wave reaches are none of its hosts: nobody waits for them."""
-    reached = sum(host.name in nodes for host in matched.hosts[rule.name])
-    current = matched.current[rule.name]
-    return Combo(rule.name, rule.steps, rule.to, reached, current, rule.guests_ignored)
+    rule = one.rule
+    return Combo(
+        rule.name,
+        rule.steps,
+        rule.to,
+        hosts=sum(host.name in nodes for host in one.hosts),
+        current=one.current,
+        guests_ignored=rule.guests_ignored,
+        rule=one.of if one.of != rule.name else "",
+        verdict=one.verdict,
+        because=one.because,
+        hops=one.hops,
+    )
 
 
-def _unreached(rules: Iterable[ComboRule], matched: Matched, nodes: Mapping[str, Node]) -> list[Untouched]:
+def _unreached(split: Variants, nodes: Mapping[str, Node]) -> list[Untouched]:
     return [
-        Untouched(host.name, "excluded", f"no wave of {rule.name} reaches it", rule.name)
-        for rule in rules
-        for host in matched.hosts[rule.name]
+        Untouched(host.name, "excluded", f"no wave of {one.rule.name} reaches it", one.rule.name)
+        for one in split.all
+        for host in one.hosts
         if host.name not in nodes
     ]
 
 
-def _nodes(plan: Plan, fleet: Fleet, waves: Mapping[str, Wave]) -> dict[str, Node]:
+def _nodes(
+    plan: Plan, fleet: Fleet, waves: Mapping[str, Wave], judgements: Mapping[str, Judgement]
+) -> dict[str, Node]:
     """In inventory order; on the ladder in the order of the waves, whose hosts stand so that the failure domains take turns."""
     wave_of = {name: wave for wave in waves.values() for name in wave.hosts}
     shared: dict[tuple[str, ...], tuple[str, ...]] = {}
@@ -112,6 +139,8 @@ def _nodes(plan: Plan, fleet: Fleet, waves: Mapping[str, Wave]) -> dict[str, Nod
             expect[wave.combo],
             host.guests,
             host.zones,
+            judgements[name].risks,
+            judgements[name].waivers,
         )
     return nodes
 
@@ -138,13 +167,15 @@ def _caps(plan: Plan, fleet: Fleet, nodes: Mapping[str, Node]) -> dict[str, int]
 
 def _notes(plan: Plan, fleet: Fleet, matched: Matched) -> list[str]:
     notes = []
+    met = {rule.name for rule in plan.combos if matched.is_upgraded(rule.name)}
+    met |= {untouched.combo for untouched in matched.untouched if untouched.combo}
     for rule in plan.combos:
-        if rule.verdict != "blocked" and not matched.hosts[rule.name] and not matched.current[rule.name]:
+        if not (rule.verdict == "blocked" or rule.name in met or matched.current[rule.name]):
             notes.append(f"combo {rule.name} matches no host")
         notes += [
             f"combo {rule.name} waits for {after.combo}, which has no host to upgrade: it does not wait"
             for after in rule.after
-            if matched.hosts[rule.name] and not matched.hosts[after.combo]
+            if matched.is_upgraded(rule.name) and not matched.is_upgraded(after.combo)
         ]
     names = [host.name for host in fleet.hosts]
     notes += [
@@ -160,9 +191,12 @@ def _hosts_digest(fleet: Fleet) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def _waves_digest(waves: Mapping[str, Wave]) -> str:
-    """Who is a canary can change with what is no variable of a host: with a cached fact that counts its guests, say."""
-    content = [[wave.id, wave.rung, wave.hosts] for wave in waves.values()]
+def _waves_digest(waves: Mapping[str, Wave], nodes: Mapping[str, Node]) -> str:
+    """Who is a canary can change with what is no variable of a host: with a cached fact that counts its guests, say. So can what is known of it."""
+    content: list[object] = [[wave.id, wave.rung, wave.hosts] for wave in waves.values()]
+    content += [
+        [node.name, node.risks, node.waivers] for node in nodes.values() if node.risks or node.waivers
+    ]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 

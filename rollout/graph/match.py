@@ -1,46 +1,78 @@
-"""Which combo each host falls in."""
+"""Which combo each host falls in, and whether it may be touched."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import partial
 
 from rollout.errors import Problem
+from rollout.graph.hops import Way, way
+from rollout.graph.verdict import judge, meets, waived_by
 from rollout.model.fleet import Fleet, Host
 from rollout.model.graph import Untouched
 from rollout.model.plan import ComboRule, Plan
+from rollout.model.verdict import Cause, Given, Hop, Judgement, Wanted
+from rollout.model.versions import fits as value_fits
 
 SHOWN = 5
 """How many hosts a sentence names before it counts the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Hosts that are judged alike: the way that leads them there, and their verdict."""
+
+    way: Way
+    judgement: Judgement
+    hosts: list[Host]
 
 
 @dataclass(slots=True)
 class Matched:
     """The hosts of each combo that are to be upgraded, in inventory order; those already there; and what is wrong."""
 
-    hosts: dict[str, list[Host]]
+    placed: dict[str, list[Placed]]
     current: dict[str, int]
     untouched: list[Untouched] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
+    def is_upgraded(self, name: str) -> bool:
+        """Whether the combo has hosts that are to be upgraded."""
+        return bool(self.placed[name])
 
-def match(plan: Plan, fleet: Fleet) -> Matched:
-    """Exactly one combo for each host. Hosts with the same factors are judged once."""
+
+@dataclass(frozen=True, slots=True)
+class _Matching:
+    plan: Plan
+    given: Given
+    into: Matched
+
+
+def match(plan: Plan, fleet: Fleet, given: Given) -> Matched:
+    """Exactly one combo for each host. Hosts that nothing tells apart are judged once."""
     matched = Matched({rule.name: [] for rule in plan.combos}, {rule.name: 0 for rule in plan.combos})
-    alike: dict[tuple[str, ...], list[Host]] = {}
+    matching = _Matching(plan, given, matched)
+    named = [waiver for waiver in plan.waivers if waiver.hosts]
+    alike: dict[tuple[object, ...], list[Host]] = {}
     for host in fleet.hosts:
-        alike.setdefault(tuple(host.factors.get(name, "") for name in plan.factors), []).append(host)
+        key = (
+            tuple(host.factors.get(name, "") for name in plan.factors),
+            tuple(sorted(host.probed.items())),
+            tuple(sorted(host.facts.items())),
+            tuple(any(fnmatchcase(host.name, glob) for glob in waiver.hosts) for waiver in named),
+        )
+        alike.setdefault(key, []).append(host)
     for hosts in alike.values():
-        _judge(plan, hosts, matched)
+        _place(matching, hosts)
     order = {host.name: index for index, host in enumerate(fleet.hosts)}
-    for members in matched.hosts.values():
-        members.sort(key=lambda host: order[host.name])
     matched.untouched.sort(key=lambda untouched: order[untouched.host])
     return matched
 
 
-def _judge(plan: Plan, hosts: list[Host], matched: Matched) -> None:
+def _place(matching: _Matching, hosts: list[Host]) -> None:
+    plan, matched = matching.plan, matching.into
     factors = hosts[0].factors
-    fitting = [rule for rule in plan.combos if fits(factors, rule.match)]
+    fitting = [rule for rule in plan.combos if fits(plan, factors, rule.match)]
     if len(fitting) > 1:
         names = ", ".join(rule.name for rule in fitting)
         place = plan.place("combos", plan.combos.index(fitting[1]), "match")
@@ -49,45 +81,100 @@ def _judge(plan: Plan, hosts: list[Host], matched: Matched) -> None:
         )
         return
     if fitting:
-        _assign(fitting[0], hosts, matched)
+        _assign(matching, fitting[0], hosts)
         return
-    there = next((rule for rule in plan.combos if is_current(factors, rule)), None)
+    there = next((rule for rule in plan.combos if is_current(plan, factors, rule)), None)
     if there is not None:
-        _mark_current(there, hosts, matched)
+        _mark_current(matched, there, hosts)
     elif plan.otherwise == "exclude":
-        matched.untouched += [Untouched(host.name, "excluded", "no combo matches it") for host in hosts]
+        _exclude(matched, hosts, "no combo matches it")
     else:
         shown = ", ".join(f"{name}={value}" for name, value in factors.items())
         message = f"{listed(hosts)}: no combo matches ({shown}); add a combo, narrow the pattern, or write `otherwise: exclude`"
         matched.problems.append(Problem(plan.place("hosts"), message))
 
 
-def _assign(rule: ComboRule, hosts: list[Host], matched: Matched) -> None:
-    if rule.verdict == "blocked":
-        because = f"combo {rule.name} is blocked: {rule.reason}"
-        matched.untouched += [Untouched(host.name, "excluded", because, rule.name) for host in hosts]
-    elif is_current(hosts[0].factors, rule):
-        _mark_current(rule, hosts, matched)
+def _assign(matching: _Matching, rule: ComboRule, hosts: list[Host]) -> None:
+    plan, given, matched = matching.plan, matching.given, matching.into
+    host = hosts[0]
+    if rule.verdict != "blocked":
+        really = {**host.factors, **host.probed}
+        if is_current(plan, host.factors, rule) or is_current(plan, really, rule):
+            _mark_current(matched, rule, hosts)
+            return
+        drift = _drift(plan, rule, host)
+        if drift and not waived_by(plan, rule, host, "drift", given.today):
+            _exclude(matched, hosts, drift, rule, "drift")
+            return
+    found = way(plan, rule, host.factors, partial(fits, plan), partial(_is_open, plan, host))
+    if found.lacking and rule.verdict != "blocked":
+        _exclude(matched, hosts, found.lacking, rule, "path")
+        return
+    judgement = judge(
+        plan,
+        rule,
+        host,
+        _targets(rule, found),
+        given.today,
+        given.toolchain,
+        found.legs,
+        allow_unknown=given.allow_unknown,
+    )
+    because = "; ".join(judgement.because)
+    if judgement.word == "blocked":
+        _exclude(matched, hosts, because, rule, judgement.cause)
+    elif judgement.word == "unknown" and not given.allow_unknown:
+        _exclude(matched, hosts, f"unknown: {because}", rule, judgement.cause)
     else:
-        matched.hosts[rule.name] += hosts
+        matched.placed[rule.name].append(Placed(found, judgement, hosts))
 
 
-def _mark_current(rule: ComboRule, hosts: list[Host], matched: Matched) -> None:
+def _targets(rule: ComboRule, found: Way) -> list[Wanted]:
+    """Where each leg leads, and where all of them do."""
+    stops = [{factor: (value,) for factor, value in leg.to.items()} for leg in found.legs[:-1]]
+    return [*stops, rule.to]
+
+
+def _is_open(plan: Plan, host: Host, hop: Hop) -> bool:
+    return all(meets(plan, host, name, wanted) for name, wanted in hop.require.items())
+
+
+def _drift(plan: Plan, rule: ComboRule, host: Host) -> str:
+    """What a probe found instead of what the combo matches; empty if it found no other."""
+    if fits(plan, {**host.factors, **host.probed}, rule.match):
+        return ""
+    other = [
+        f"{factor} is {host.probed[factor]}, and {host.factors.get(factor, 'nothing')} in the inventory"
+        for factor, wanted in rule.match.items()
+        if factor in host.probed and not fits(plan, host.probed, {factor: wanted})
+    ]
+    return f"drift: by its probe {', '.join(other)}"
+
+
+def _mark_current(matched: Matched, rule: ComboRule, hosts: list[Host]) -> None:
     matched.current[rule.name] += len(hosts)
     because = f"already what combo {rule.name} leads to"
     matched.untouched += [Untouched(host.name, "current", because, rule.name) for host in hosts]
 
 
-def fits(factors: Mapping[str, str], wanted: Mapping[str, tuple[str, ...]]) -> bool:
-    """Whether every wanted factor has a value that one of its globs accepts; case counts."""
+def _exclude(
+    matched: Matched, hosts: list[Host], because: str, rule: ComboRule | None = None, cause: Cause = ""
+) -> None:
+    name = rule.name if rule is not None else None
+    matched.untouched += [Untouched(host.name, "excluded", because, name, cause) for host in hosts]
+
+
+def fits(plan: Plan, factors: Mapping[str, str], wanted: Wanted) -> bool:
+    """Whether every wanted factor has a value that one of its globs or ranges accepts; case counts."""
     return all(
-        any(fnmatchcase(factors.get(name, ""), glob) for glob in globs) for name, globs in wanted.items()
+        value_fits((factors.get(name, ""),), globs, plan.orders.get(name, "dotted"))
+        for name, globs in wanted.items()
     )
 
 
-def is_current(factors: Mapping[str, str], rule: ComboRule) -> bool:
+def is_current(plan: Plan, factors: Mapping[str, str], rule: ComboRule) -> bool:
     """Whether the host already satisfies `to`, and the combo's other factors."""
-    return bool(rule.to) and fits(factors, {**rule.match, **rule.to})
+    return bool(rule.to) and fits(plan, factors, {**rule.match, **rule.to})
 
 
 def listed(hosts: list[Host]) -> str:

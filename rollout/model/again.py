@@ -1,6 +1,7 @@
 """What people decide about hosts that have begun: to let them go on, to give them up, to take back what was done."""
 
 from rollout.model.event import Event
+from rollout.model.graph import Combo
 from rollout.model.ledger import close_effect, irreversible, is_untouched
 from rollout.model.people import put_back
 from rollout.model.seams import Answer
@@ -70,10 +71,20 @@ def resolved(state: State, host: HostState, event: Event) -> None:
         reached = names.index(host.step) if host.step in names else -1
         if host.passed in names:
             reached = max(reached, names.index(host.passed))
-        if "verify" in names:
-            reached = min(reached, names.index("verify") - 1)
+        reached = _before_proof(combo, reached)
         host.passed = names[reached] if reached >= 0 else None
     back_to_work(state, host, event)
+
+
+def _before_proof(combo: Combo, reached: int) -> int:
+    """The step before the `verify` that is to prove what was done last, if the host had come that far; steps by their index."""
+    proof = None
+    for index, step in enumerate(combo.chain[: reached + 1]):
+        if step.changes_host:
+            proof = None
+        elif step.kind == "verify":
+            proof = index
+    return reached if proof is None else proof - 1
 
 
 def retired(_state: State, host: HostState, event: Event) -> None:

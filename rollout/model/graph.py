@@ -74,6 +74,10 @@ class Combo:
                     return one
         return None
 
+    def leads_to(self, step: Step) -> Mapping[str, tuple[str, ...]]:
+        """Where the step is to bring the host: `to`, or as far as the step's own hop leads."""
+        return {**self.to, **{factor: (value,) for factor, value in step.target.items()}}
+
     def before(self, name: str) -> str | None:
         """The step before the one named; None for the first."""
         names = [step.name for step in self.chain]
@@ -201,6 +205,7 @@ class Graph:
     calendar: Calendar | None = None
     deadline: float | None = None
     waivers: tuple[Waiver, ...] = ()
+    allow_unknown: bool = False
 
     @cached_property
     def gates_at(self) -> Mapping[tuple[str, str], tuple[GateRule, ...]]:
@@ -297,6 +302,7 @@ class Graph:
             "calendar": self.calendar and self.calendar.to_json(),
             "deadline": self.deadline,
             "waivers": [asdict(waiver) for waiver in self.waivers],
+            "allow_unknown": self.allow_unknown,
         }
 
     @classmethod
@@ -324,6 +330,7 @@ class Graph:
             calendar=None if calendar is None else Calendar.from_json(calendar),
             deadline=value.get("deadline"),
             waivers=tuple(_waiver(waiver) for waiver in value.get("waivers", ())),
+            allow_unknown=value.get("allow_unknown", False),
         )
 
 

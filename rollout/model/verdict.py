@@ -69,6 +69,11 @@ class Hop:
         """Where it leads, in a word that may stand in the name of a step."""
         return "-".join(_word(value) for value in self.to.values())
 
+    @property
+    def origin(self) -> str:
+        """Where it comes from, as such a word."""
+        return "-".join(_word("-or-".join(globs)) for globs in self.match.values())
+
 
 def _word(text: str) -> str:
     return "".join(c if c.isalnum() or c == "." else "-" for c in text.lower()).strip("-.") or "x"

@@ -3,7 +3,7 @@
 Each check looks only at the parts whose shape is right, so that a mistake in one part hides none of another.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ class Draft:
     combos: dict[int, schema.Combo] = field(default_factory=dict)
     steps: dict[int, schema.Step] = field(default_factory=dict)
     gates: dict[int, schema.Gate] = field(default_factory=dict)
+    hops: dict[int, schema.Hop] = field(default_factory=dict)
 
     def at(self, *path: str | int) -> Place:
         """Where a mistake about that value is shown."""
@@ -60,6 +61,7 @@ def problems(draft: Draft) -> Iterator[Problem]:
     yield from waves.problems(draft.root, draft.factors)
     yield from failures.problems(draft.root, draft.factors)
     yield from hops.problems(draft.root, draft.factors, draft.step_names)
+    yield from hops.own_names(draft.root, draft.step_names)
     for factor, value in draft.root.under("limits", "per").items():
         yield from _known("factor", factor, draft.factors, value.key)
     known = kinds.names("gates")
@@ -133,7 +135,7 @@ def _combo(draft: Draft, index: int, combo: schema.Combo) -> Iterator[Problem]:
         yield Problem(
             draft.at(*here, "verdict"), f"combo {combo.name} is blocked without a reason: add `reason`"
         )
-    if combo.verdict == "supported" and not combo.to:
+    if combo.verdict != "blocked" and not combo.to:
         yield Problem(
             draft.key(*here), f'combo {combo.name} has no key "to": say where it leads, as factor and glob'
         )
@@ -146,7 +148,7 @@ def _combo(draft: Draft, index: int, combo: schema.Combo) -> Iterator[Problem]:
 def _steps(draft: Draft) -> Iterator[Problem]:
     for item in draft.items("steps"):
         yield from _playbook(draft, item)
-    for node in draft.items("combos"):
+    for node in (*draft.items("combos"), *draft.items("hops")):
         for below in node.under("steps").values():
             yield from _playbook(draft, below)
     for index, step in draft.steps.items():
@@ -154,20 +156,26 @@ def _steps(draft: Draft) -> Iterator[Problem]:
             yield Problem(draft.at("steps", index, key) if key else draft.key("steps", index), message)
         yield from _sides(draft, step, ("steps", index))
     yield from _tangles(draft)
-    by_name = {step.name: step for step in draft.steps.values()}
     for index, combo in draft.combos.items():
-        for name, override in combo.steps.items():
-            if name not in by_name:
-                continue
-            known = set(chain.mistakes(by_name[name]))
-            for key, message in chain.mistakes(chain.laid_over(by_name[name], override)):
-                if (key, message) not in known:
-                    yield Problem(draft.at("combos", index, "steps", name, key), message)
-            laid = chain.laid_over(by_name[name], override)
-            wrong = set(_sides(draft, by_name[name], ("combos", index, "steps", name)))
-            yield from (
-                found for found in _sides(draft, laid, ("combos", index, "steps", name)) if found not in wrong
-            )
+        yield from _overrides(draft, combo.steps, ("combos", index, "steps"))
+    for index, hop in draft.hops.items():
+        yield from _overrides(draft, hop.steps, ("hops", index, "steps"))
+
+
+def _overrides(
+    draft: Draft, overrides: Mapping[str, schema.Action], here: tuple[str | int, ...]
+) -> Iterator[Problem]:
+    """What a combo's or a hop's own keys make wrong of a step that was right."""
+    by_name = {step.name: step for step in draft.steps.values()}
+    for name, override in overrides.items():
+        if name not in by_name:
+            continue
+        known, laid = set(chain.mistakes(by_name[name])), chain.laid_over(by_name[name], override)
+        for key, message in chain.mistakes(laid):
+            if (key, message) not in known:
+                yield Problem(draft.at(*here, name, key), message)
+        wrong = set(_sides(draft, by_name[name], (*here, name)))
+        yield from (found for found in _sides(draft, laid, (*here, name)) if found not in wrong)
 
 
 def _tangles(draft: Draft) -> Iterator[Problem]:
@@ -180,11 +188,15 @@ def _tangles(draft: Draft) -> Iterator[Problem]:
     for name, message in sides.tangles(steps, chain.chain_of(steps, {})):
         said.add((name, message))
         yield Problem(draft.at("steps", numbers[name]), message)
-    for index, combo in draft.combos.items():
-        laid = [chain.laid_over(step, combo.steps.get(step.name)) for step in steps]
-        for name, message in sides.tangles(laid, chain.chain_of(steps, combo.steps)):
+    own: dict[tuple[str, int], Mapping[str, schema.Action]] = {
+        **{("combos", index): combo.steps for index, combo in draft.combos.items()},
+        **{("hops", index): hop.steps for index, hop in draft.hops.items()},
+    }
+    for here, overrides in own.items():
+        laid = [chain.laid_over(step, overrides.get(step.name)) for step in steps]
+        for name, message in sides.tangles(laid, chain.chain_of(steps, overrides)):
             if (name, message) not in said:
-                yield Problem(draft.at("combos", index, "steps"), message)
+                yield Problem(draft.at(*here, "steps"), message)
 
 
 def _sides(draft: Draft, step: schema.Step, here: tuple[str | int, ...]) -> Iterator[Problem]:
@@ -308,6 +320,7 @@ def gate_rules(draft: Draft) -> tuple[GateRule, ...]:
     chains = [
         chain.chain_of(steps, {}),
         *(chain.chain_of(steps, combo.steps) for combo in draft.combos.values()),
+        *(chain.chain_of(steps, hop.steps) for hop in draft.hops.values()),
     ]
     risky = {step.name for links in chains for step in links if step.endangers_guests}
     names = [step.name for step in steps if step.name in risky]

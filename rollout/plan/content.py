@@ -107,6 +107,9 @@ def _steps(plan: Plan) -> Iterator[tuple[tuple[str | int, ...], Step]]:
     chains: list[tuple[tuple[str | int, ...], Iterable[Step]]] = [
         (("combos", index, "steps"), combo.steps) for index, combo in enumerate(plan.combos)
     ]
+    chains += [
+        (("hops", n, "steps"), steps) for n, hop in enumerate(plan.hops) for steps in hop.chains.values()
+    ]
     for place, chain in (*chains, (("steps",), plan.steps)):
         for step in chain:
             yield from ((place, one) for one in (step, step.undo, step.commit) if one is not None)

@@ -1,5 +1,6 @@
 """The legs of an upgrade that takes several: what a plan says of them, and the chain that each combo walks on each."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from rollout.errors import Problem
@@ -8,6 +9,8 @@ from rollout.model.verdict import Hop
 from rollout.plan import chain, schema
 from rollout.plan.text import Node
 from rollout.plan.words import expected, shown
+
+_PATTERN = re.compile(r"[*?\[]|^\s*[<>=!]")
 
 
 def meaning(written: schema.PlanFile) -> tuple[Hop, ...]:
@@ -35,13 +38,38 @@ def problems(root: Node, factors: Sequence[str], steps: Sequence[str]) -> Iterat
     for hop in node.items if node else ():
         for key in ("from", "to"):
             for factor, value in hop.under(key).items():
-                if factor not in factors:
-                    yield Problem(value.key or value.place, f"unknown factor {shown(factor)}{expected(factor, factors)}")  # fmt: skip
+                if factors and factor not in factors:
+                    place = value.key or value.place
+                    yield Problem(place, f"unknown factor {shown(factor)}{expected(factor, factors)}")
+        for factor, value in hop.under("to").items():
+            if _PATTERN.search(value.text):
+                yield Problem(value.at, f"a hop leads to one {factor}: {shown(value.text)} is a pattern")
         for step, value in hop.under("steps").items():
-            if step not in steps:
+            if steps and step not in steps:
                 yield Problem(value.key or value.place, f"unknown step {shown(step)}{expected(step, steps)}")
-        if hop.kind == "map" and not hop.under("to") and not hop.get("reason"):
-            yield Problem(
-                hop.key or hop.place,
-                "a hop without `to` is a dead end: add `reason`, or say where it leads with `to`",
-            )
+        yield from _ends(hop)
+
+
+def _ends(hop: Node) -> Iterator[Problem]:
+    if hop.kind != "map":
+        return
+    begin, end = hop.under("from"), hop.under("to")
+    if not end and not hop.get("reason"):
+        said = "a hop without `to` is a dead end: add `reason`, or say where it leads with `to`"
+        yield Problem(hop.key or hop.place, said)
+    if not end and hop.get("steps"):
+        yield Problem(hop.find("steps").at, "a hop without `to` is a dead end: no step is walked on it")
+    if end and all(name in begin and begin[name].text == value.text for name, value in end.items()):
+        yield Problem(hop.find("to").at, "a hop leads from where it begins to the same place")
+
+
+def own_names(root: Node, steps: Sequence[str]) -> Iterator[Problem]:
+    """Steps of the plan that are called as a step of a hop would be."""
+    node = root.get("hops")
+    labels = {Hop({}, {name: value.text for name, value in hop.under("to").items()}).label for hop in (node.items if node else ()) if hop.under("to")}  # fmt: skip
+    taken = {f"{step}-to-{label}" for step in steps for label in labels}
+    listed = root.get("steps")
+    for item in listed.items if listed else ():
+        name = item.get("name")
+        if name is not None and name.text in taken:
+            yield Problem(name.at, f"{shown(name.text)} is what a hop calls its own step: take another name")

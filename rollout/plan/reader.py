@@ -85,6 +85,7 @@ def _draft(root: Node, folder: Path) -> check.Draft:
         read_all(schema.Combo, "combos"),
         read_all(schema.Step, "steps"),
         read_all(schema.Gate, "gates"),
+        read_all(schema.Hop, "hops"),
     )
 
 

@@ -141,16 +141,18 @@ def test_untouched_hosts_come_in_inventory_order() -> None:
     ],
 )
 def test_globs(value: str, globs: tuple[str, ...], fit: bool) -> None:
-    assert fits({"f": value}, {"f": globs}) is fit
+    assert fits(plan_of(DELL), {"f": value}, {"f": globs}) is fit
 
 
 def test_a_factor_that_a_host_lacks_fits_only_what_takes_nothing() -> None:
-    assert not fits({}, {"os": ("debian-*",)})
-    assert fits({}, {"os": ("*",)})
+    assert not fits(plan_of(DELL), {}, {"os": ("debian-*",)})
+    assert fits(plan_of(DELL), {}, {"os": ("*",)})
 
 
 def test_without_a_target_nothing_is_current() -> None:
-    assert not is_current({"os": "debian-12"}, replace(DELL, match={"os": ("debian-12",)}, to={}))
+    assert not is_current(
+        plan_of(DELL), {"os": "debian-12"}, replace(DELL, match={"os": ("debian-12",)}, to={})
+    )
 
 
 def test_many_hosts_are_counted_not_listed() -> None:
