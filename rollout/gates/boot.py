@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from rollout.gates import _reading
 from rollout.model.seams import Answer, Ran, Subject, Verdict
@@ -33,7 +33,18 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Globs = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1), BeforeValidator(_listed)]
+_PUBLISHED = {
+    "type": ["string", "array"],
+    "minLength": 1,
+    "minItems": 1,
+    "items": {"type": "string", "minLength": 1},
+}
+Globs = Annotated[
+    list[Annotated[str, Field(min_length=1)]],
+    Field(min_length=1),
+    BeforeValidator(_listed),
+    WithJsonSchema(_PUBLISHED),
+]
 
 
 class Kind(BaseModel):
@@ -47,8 +58,16 @@ class Kind(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     remembers: ClassVar[bool] = True
 
-    os: Globs | None = None
-    kernel: Globs | None = None
+    os: Globs | None = Field(
+        default=None,
+        description="ID-VERSION_ID of /etc/os-release, a glob or several; that of the combo's `to` if left out.",
+        examples=["debian-13"],
+    )
+    kernel: Globs | None = Field(
+        default=None,
+        description="What `uname -r` says, a glob or several; or changed: another one than before.",
+        examples=["changed", "6.12.*"],
+    )
 
     def remember(self, subject: Subject) -> Verdict:
         """What the host runs now."""

@@ -1,7 +1,7 @@
 """Whether a command on the host ends as it should, and says what it should."""
 
 import re
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,10 +21,16 @@ class Kind(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     remembers: ClassVar[bool] = False
 
-    run: Annotated[str, Field(min_length=1)]
-    expect: re.Pattern[str] | None = None
-    reject: re.Pattern[str] | None = None
-    code: Annotated[int, Field(ge=0, le=255)] = 0
+    run: str = Field(
+        min_length=1, description="A POSIX shell script.", examples=["systemctl is-system-running"]
+    )
+    expect: re.Pattern[str] | None = Field(
+        default=None, description="A regular expression that its output must hold.", examples=["^running$"]
+    )
+    reject: re.Pattern[str] | None = Field(
+        default=None, description="A regular expression that no output may hold.", examples=["degraded"]
+    )
+    code: int = Field(default=0, ge=0, le=255, description="The exit code that it ends with.")
 
     def check(self, subject: Subject) -> Verdict:
         """Run it. Output that is longer than what is kept proves no absence: inconclusive."""

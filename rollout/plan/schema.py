@@ -16,12 +16,11 @@ from pydantic import (
     Field,
     PlainValidator,
     Tag,
-    WithJsonSchema,
 )
 
 from rollout.model import plan as meant
 from rollout.model.verdict import Order
-from rollout.plan import scalars
+from rollout.plan import patterns, scalars
 
 MAP, LIST, TEXT = "(mapping)", "(list)", "(text)"
 """Tags of the forms that a value can take; never a key that a person would write."""
@@ -32,22 +31,15 @@ def _form(value: object) -> str:
 
 
 Text = Annotated[str, Field(min_length=1)]
-Name = Annotated[str, AfterValidator(scalars.name)]
-StepName = Annotated[str, AfterValidator(scalars.step_name)]
-_TIME = WithJsonSchema({"type": ["string", "integer"], "description": "30s, 20m, 2h, 1d or 1h30m"})
-_HOSTS = WithJsonSchema({"type": ["string", "integer"], "description": "a number of hosts, or 5% of them"})
-_FAILED = WithJsonSchema(
-    {"type": ["string", "integer"], "description": "a number of failed hosts, or 5% of them"}
-)
-_JUDGED = WithJsonSchema({"type": ["string", "integer"], "description": "the same, or `evidence`"})
-_SHARE = WithJsonSchema({"type": "string", "description": "canaries, all, or 95%"})
-Duration = Annotated[float, BeforeValidator(scalars.duration), _TIME]
-Positive = Annotated[float, BeforeValidator(scalars.positive), _TIME]
-Hosts = Annotated[meant.Amount, PlainValidator(scalars.amount), _HOSTS]
-Failed = Annotated[meant.Budget, PlainValidator(scalars.budget), _FAILED]
-FailedOrEvidence = Annotated[Any, PlainValidator(scalars.budget_or_evidence), _JUDGED]
-Share = Annotated[Any, PlainValidator(scalars.until), _SHARE]
-Moment = Annotated[Any, PlainValidator(scalars.moment), WithJsonSchema({"type": "string"})]
+Name = Annotated[str, AfterValidator(scalars.name), patterns.NAME]
+StepName = Annotated[str, AfterValidator(scalars.step_name), patterns.STEP_NAME]
+Duration = Annotated[float, BeforeValidator(scalars.duration), patterns.DURATION]
+Positive = Annotated[float, BeforeValidator(scalars.positive), patterns.LASTING]
+Hosts = Annotated[meant.Amount, PlainValidator(scalars.amount), patterns.HOSTS]
+Failed = Annotated[meant.Budget, PlainValidator(scalars.budget), patterns.FAILED]
+FailedOrEvidence = Annotated[Any, PlainValidator(scalars.budget_or_evidence), patterns.JUDGED]
+Share = Annotated[Any, PlainValidator(scalars.until), patterns.SHARE]
+Moment = Annotated[Any, PlainValidator(scalars.moment), patterns.MOMENT]
 Several = Annotated[list[Text], Field(min_length=1)]
 OneOrMore = Annotated[Annotated[Text, Tag(TEXT)] | Annotated[Several, Tag(LIST)], Discriminator(_form)]
 Sizes = Annotated[list[Hosts], Field(min_length=1)]

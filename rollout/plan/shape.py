@@ -151,8 +151,8 @@ def _keys(model: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[str, ...]
 
 
 def _below(form: dict[str, Any], part: str | int) -> list[dict[str, Any]]:
-    values = form.get("additionalProperties")
-    any_key = values if isinstance(values, dict) else None
+    values = [form.get("additionalProperties"), *form.get("patternProperties", {}).values()]
+    any_key = next((value for value in values if isinstance(value, dict)), None)
     found = form.get("items") if isinstance(part, int) else form.get("properties", {}).get(part, any_key)
     return [found] if isinstance(found, dict) else []
 
