@@ -2,15 +2,16 @@
 
 import re
 from collections import Counter
-from typing import Any
+from collections.abc import Mapping
 
 from rollout.errors import PlanInvalid, Problem
 from rollout.model.fleet import Fleet, Host
 from rollout.model.plan import Plan
 from rollout.plan import zones
-from rollout.plan.hostvars import MISSING, Unusable, text_of
+from rollout.plan.hostvars import address_of
 from rollout.plan.inventory import Inventory
 from rollout.plan.pilots import marks, sets_of_nobody
+from rollout.plan.readings import Lacking, Reader
 from rollout.plan.words import plain, shown, some
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,252}")
@@ -25,24 +26,20 @@ def fleet(plan: Plan, inventory: Inventory) -> Fleet:
             f"the pattern {shown(plan.hosts)} selects no host of {', '.join(map(plain, plan.inventory))}"
         )
         problems.append(Problem(plan.place("hosts"), message))
-    factors: dict[str, dict[str, str]] = {}
-    sizes: dict[str, Counter[str]] = {factor: Counter() for factor in plan.factors}
-    unusable: dict[tuple[str, str], list[str]] = {}
+    reader = Reader(plan, inventory)
     selected = set(inventory.hosts)
-    shared: dict[str, str] = {}
+    factors: dict[str, Mapping[str, str]] = {}
+    sizes: dict[str, Counter[str]] = {factor: Counter() for factor in plan.factors}
+    lacking: dict[str, Lacking] = {}
     for host in inventory.all_hosts:
-        variables = inventory.variables(host)
-        own = factors[host] = {}
-        for factor, name in plan.factors.items():
-            try:
-                value = text_of(variables, name)
-            except Unusable as error:
-                if host in selected:
-                    unusable.setdefault((factor, str(error)), []).append(host)
-                continue
-            own[factor] = shared.setdefault(value, value)
+        factors[host], unusable = reader.factors(host)
+        for factor, value in factors[host].items():
             sizes[factor][value] += 1
-    problems += [_told(plan, factor, why, hosts) for (factor, why), hosts in unusable.items()]
+        if host in selected:
+            for factor, missing in unusable.items():
+                for name, why in missing:
+                    lacking.setdefault(factor, {}).setdefault((name, why), []).append(host)
+    problems += [_told(plan, factor, lacking[factor]) for factor in plan.factors if factor in lacking]
     marked = marks(plan, inventory)
     keys, unplaced = zones.of_hosts(plan, inventory)
     problems += [*sets_of_nobody(plan, inventory), *marked.problems, *unplaced]
@@ -52,12 +49,14 @@ def fleet(plan: Plan, inventory: Inventory) -> Fleet:
         Host(
             name,
             factors[name],
-            _address(inventory.variables(name)),
+            address_of(inventory.variables(name)),
             inventory.digest(name),
             guests=marked.guests.get(name),
             pilot=name in marked.pilots,
             last=name in marked.last,
             zones=keys[name],
+            facts=reader.facts(name),
+            probed=reader.probed(name),
         )
         for name in inventory.hosts
     )
@@ -72,24 +71,27 @@ def _names(plan: Plan, inventory: Inventory) -> list[Problem]:
     return [Problem(plan.place("hosts"), message)]
 
 
-def _told(plan: Plan, factor: str, why: str, hosts: list[str]) -> Problem:
-    name = plan.factors[factor]
-    has = "have" if len(hosts) > 1 else "has"
-    listed = f"{len(hosts)} hosts ({some(hosts)})" if len(hosts) > 1 else f"host {some(hosts)}"
-    if why == MISSING:
-        sentence = (
-            f"no hostvar {shown(name)}; set it in the inventory (host_vars, group_vars), or narrow `hosts`"
+def _told(plan: Plan, factor: str, lacking: Lacking) -> Problem:
+    """All that the hosts lack of a factor, in one sentence, and every way to give it to them."""
+    parts = [_part(name, why, hosts) for (name, why), hosts in lacking.items()]
+    ways = ""
+    if any(not why for _, why in lacking):
+        ways = (
+            "; set it in the inventory (host_vars, group_vars), ask the hosts (`rollout plan --probe`), "
+            "let the inventory carry Ansible's cached facts, or narrow `hosts`"
         )
-        return Problem(plan.place("factors", factor), f"factor {factor}: {listed} {has} {sentence}")
-    return Problem(plan.place("factors", factor), f"factor {factor}: {name} of {listed} {why}")
+    elif any("template" in why for _, why in lacking):
+        ways = "; or ask the hosts (`rollout plan --probe`)"
+    return Problem(plan.place("factors", factor), f"factor {factor}: {'; '.join(parts)}{ways}")
+
+
+def _part(name: str, why: str, hosts: list[str]) -> str:
+    listed = f"{len(hosts)} hosts ({some(hosts)})" if len(hosts) > 1 else f"host {some(hosts)}"
+    if why:
+        return f"{name} of {listed} {why}"
+    has = "have" if len(hosts) > 1 else "has"
+    return f"{listed} {has} no hostvar, fact or probe result {shown(name)}"
 
 
 def _count(names: list[str]) -> str:
     return f"{len(names)} names are" if len(names) > 1 else "a name is"
-
-
-def _address(variables: dict[str, Any]) -> str:
-    """`ansible_host`, unless only Ansible itself could tell what it means."""
-    address = variables.get("ansible_host", "")
-    usable = isinstance(address, str) and address.isprintable() and "{{" not in address
-    return address if usable else ""

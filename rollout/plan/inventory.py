@@ -9,16 +9,19 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from rollout.errors import InventoryError, PlanInvalid, Problem
 from rollout.model.plan import Plan
-from rollout.plan import asking
+from rollout.plan import asking, factors, probes
 from rollout.plan.folders import TooManyFiles, files_under
+from rollout.plan.hostvars import address_of
+from rollout.plan.probes import Record
 from rollout.plan.words import meant, plain, shown, some
 
 FORMAT = 1
@@ -41,7 +44,7 @@ _FACTS = "module_setup"
 class Inventory:
     """The hosts that the plan's pattern selects, and all others, in the order that Ansible lists them.
 
-    `notes` are sentences for the person who reads the plan.
+    `notes` are sentences for the person who reads the plan. `probed`: what probes have found, by host, of what the plan asks for.
     """
 
     hosts: tuple[str, ...]
@@ -49,6 +52,7 @@ class Inventory:
     notes: tuple[str, ...]
     _variables: Mapping[str, dict[str, Any]]
     _groups: Mapping[str, tuple[str, ...]]
+    probed: Mapping[str, Record] = field(default_factory=dict)
 
     def variables(self, host: str) -> dict[str, Any]:
         """The host's merged variables as JSON, as `ansible-inventory` prints them. They may hold secrets."""
@@ -71,8 +75,13 @@ class Inventory:
         return hashlib.sha256(content.encode()).hexdigest()
 
 
-def resolve(plan: Plan, state_dir: Path) -> Inventory:
-    """The plan's hosts. Raises InventoryError, or PlanInvalid if the pattern or a host's name cannot be used."""
+def resolve(
+    plan: Plan, state_dir: Path, ask: Callable[[Inventory], None] = lambda _inventory: None
+) -> Inventory:
+    """The plan's hosts, and what probes have found of them. `ask` may probe them first.
+
+    Raises InventoryError, or PlanInvalid if the pattern or a host's name cannot be used.
+    """
     folder = Path(plan.file).parent.resolve()
     kept = state_dir / "inventory"
     key = _key(plan, folder)
@@ -84,7 +93,25 @@ def resolve(plan: Plan, state_dir: Path) -> Inventory:
             _keep(file, found)
     names = {host: tuple(groups) for host, groups in found["groups"].items()}
     notes = (*found["warnings"], *_number_notes(plan, found["variables"]))
-    return Inventory(tuple(found["hosts"]), tuple(names), notes, found["variables"], names)
+    known = Inventory(tuple(found["hosts"]), tuple(names), notes, found["variables"], names)
+    ask(known)
+    return _with_probes(plan, known, state_dir)
+
+
+def _with_probes(plan: Plan, inventory: Inventory, state_dir: Path) -> Inventory:
+    """A host that has another address than when it was asked may be another machine."""
+    found = probes.load(state_dir, factors.asked_of_probes(plan))
+    known = set(inventory.all_hosts)
+    same = {
+        host: record
+        for host, record in found.items()
+        if host in known and record.address == address_of(inventory.variables(host))
+    }
+    notes = probes.ages([same[host].at for host in inventory.hosts if host in same], time.time())
+    moved = [host for host in inventory.hosts if host in found and host not in same]
+    if moved:
+        notes += (f"{some(moved)}: another address than when probed, so what the probe found does not count",)
+    return replace(inventory, probed=same, notes=(*inventory.notes, *notes))
 
 
 def _ask(plan: Plan, folder: Path) -> dict[str, Any]:
@@ -171,7 +198,8 @@ def _select(
 
 def _number_notes(plan: Plan, variables: Mapping[str, dict[str, Any]]) -> Iterator[str]:
     """24.10 in an inventory is read by Ansible as 24.1: a difference that nobody sees."""
-    for factor, name in plan.factors.items():
+    read = [(factor, name) for factor, source in plan.factors.items() for name in factors.names_in(source)]
+    for factor, name in read:
         value = next((v[name] for v in variables.values() if isinstance(v.get(name), float)), None)
         if value is not None:
             yield f"factor {factor}: {name} is a number in the inventory, such as {value}; quote it, or 24.10 is read as 24.1"

@@ -76,14 +76,14 @@ def test_a_fact_will_do_where_the_inventory_carries_facts() -> None:
 @pytest.mark.parametrize("value", [None, "", "  "])
 def test_a_host_that_lacks_a_factor_is_named(value: object) -> None:
     assert _problem(_plan(), _inventory({"a": {"os_release": value}})) == (
-        'p.yml:5:1: factor os: host a has no hostvar "os_release"; set it in the inventory (host_vars, group_vars), '
-        "or narrow `hosts`"
+        'p.yml:5:1: factor os: host a has no hostvar, fact or probe result "os_release"; set it in the inventory (host_vars, '
+        "group_vars), ask the hosts (`rollout plan --probe`), let the inventory carry Ansible's cached facts, or narrow `hosts`"
     )
 
 
 def test_many_hosts_are_counted() -> None:
     said = _problem(_plan(), _inventory({f"h{n}": {} for n in range(9)}))
-    assert "9 hosts (h0, h1, h2, h3, h4 and 4 more) have no hostvar" in said
+    assert "9 hosts (h0, h1, h2, h3, h4 and 4 more) have no hostvar, fact or probe result" in said
 
 
 @pytest.mark.parametrize(

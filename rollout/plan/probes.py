@@ -1,0 +1,122 @@
+"""What probes have found, kept beside the plan: host -> when it was asked, under which address, and what it said.
+
+One line of JSON for each host in `probe/hosts.jsonl` of the state folder, for its owner alone, written whole or not at all. A host that
+could not be asked keeps what an earlier probe has found.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rollout.errors import InventoryError
+from rollout.plan.words import plain
+
+FOLDER, FILE = "probe", "hosts.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """`at`: when the host was asked, seconds since the epoch; `address`: as the inventory gave it then. `facts`: one value or several."""
+
+    at: float
+    address: str = ""
+    facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def text(self, name: str) -> str | None:
+        """What it knows by that name, if that is one value."""
+        values = self.facts.get(name, ())
+        return values[0] if len(values) == 1 else None
+
+
+def load(state_dir: Path, names: frozenset[str] | None = None) -> dict[str, Record]:
+    """Host -> what is known of it, of these names only: all of a large fleet would take much memory. A line that cannot be read is none."""
+    found: dict[str, Record] = {}
+    shared: dict[Any, Any] = {}
+    try:
+        with (state_dir / FOLDER / FILE).open(encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                read = _read(line, names, shared)
+                if read is not None:
+                    found[read[0]] = read[1]
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise InventoryError(
+            f"{plain(str(state_dir / FOLDER / FILE))} cannot be read: {error.strerror}"
+        ) from error
+    return found
+
+
+def _read(line: str, names: frozenset[str] | None, shared: dict[Any, Any]) -> tuple[str, Record] | None:
+    """Equal values of many hosts are one value."""
+    try:
+        host, at, address, facts = json.loads(line)
+        known = []
+        for name, value in facts.items():
+            if names is None or name in names:
+                values = (value,) if isinstance(value, str) else tuple(map(str, value))
+                known.append((name, shared.setdefault(values, values)))
+        key = tuple(known)
+        mapping = shared.setdefault(("facts", key), dict(key))
+        return str(host), Record(float(at), str(address), mapping)
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+
+def keep(state_dir: Path, found: Mapping[str, Record]) -> None:
+    """Add to what is known. Raises InventoryError when it cannot be written."""
+    folder = state_dir / FOLDER
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        with _locked(folder):
+            _write(folder / FILE, {**load(state_dir), **found})
+    except OSError as error:
+        raise InventoryError(f"{plain(str(folder))} cannot be written: {error.strerror}") from error
+
+
+def ages(times: Sequence[float], now: float) -> tuple[str, ...]:
+    """When these hosts were asked, in words for a person; nothing when there are none."""
+    if not times:
+        return ()
+    first, last = (_ago(now - at) for at in (max(times), min(times)))
+    when = f"{first} ago" if first == last else f"{first} to {last} ago"
+    return (f"facts of {len(times)} {'host' if len(times) == 1 else 'hosts'}: probed {when}",)
+
+
+def _ago(seconds: float) -> str:
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size:.0f} {unit}"
+    return "less than a minute"
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Two probes at once: neither loses what the other has found."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _write(file: Path, records: Mapping[str, Record]) -> None:
+    draft = file.with_suffix(".tmp")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            for host, one in records.items():
+                facts = {name: value[0] if len(value) == 1 else value for name, value in one.facts.items()}
+                stream.write(json.dumps([host, one.at, one.address, facts], separators=(",", ":")) + "\n")
+        draft.replace(file)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
