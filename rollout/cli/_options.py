@@ -41,6 +41,14 @@ journal = click.option(
 )
 run = click.option("--run", metavar="NAME", help="A run of the journal.  [default: the newest]")
 as_json = click.option("--json", "as_json", is_flag=True, help="JSON lines.")
+form = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "markdown"]),
+    default="text",
+    show_default=True,
+    help="For a terminal, as JSON lines, or for a merge request.",
+)
 reason = click.option("--reason", required=True, help="Why; it is kept in the journal.")
 plan = click.argument("plan", type=click.Path(path_type=Path))
 allow_unknown = click.option(

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 from rollout.model.fleet import Fleet
 from rollout.model.graph import Graph
-from rollout.report.plain import listed, plain
-
-NO_FILES = frozenset({"hosts", "limits", "waves"})
-"""The parts of a graph's digest that stand for its hosts, for how many of them may be disrupted at once, and for who is in which wave."""
+from rollout.report import comparison, diff
+from rollout.report.plain import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +19,7 @@ class HostChanges:
 
 def parts(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """One sentence for each file that is not what it was; hosts are judged one by one, and a run keeps the limits that it began with."""
-    said = []
-    for name in sorted({*before, *now} - NO_FILES):
-        if name not in now:
-            said.append(f"{plain(name)} is gone")
-        elif name not in before:
-            said.append(f"{plain(name)} is new")
-        elif before[name] != now[name]:
-            said.append(f"{'the plan file' if name == 'plan' else plain(name)} has changed")
-    return said
+    return [diff.sentence(one) for one in comparison.files(before, now)]
 
 
 def hosts(graph: Graph, fleet: Fleet) -> HostChanges:
@@ -48,36 +38,7 @@ def hosts(graph: Graph, fleet: Fleet) -> HostChanges:
 
 def graphs(before: Graph, now: Graph) -> list[str]:
     """One sentence for each difference between two compilations of a plan."""
-    said = parts(before.parts, now.parts)
-    old, new = _all_hosts(before), _all_hosts(now)
-    groups = {
-        "no longer selected": [name for name in old if name not in new],
-        "newly selected": [name for name in new if name not in old],
-        "with other factors or variables": [name for name in old if name in new and old[name] != new[name]],
-    }
-    said += [f"hosts {word}: {listed(names, 10)}" for word, names in groups.items() if names]
-    said += [
-        f"limit {plain(slot)} was {cap}, is {now.caps[slot]}"
-        for slot, cap in before.caps.items()
-        if now.caps.get(slot, cap) != cap
-    ]
-    if not said and before.parts.get("waves") != now.parts.get("waves"):
-        said.append(
-            "the hosts are cut into other waves: their order in the inventory has changed, or what they carry"
-        )
-    if not said and before.digest != now.digest:
-        said.append("hosts that are not touched have changed, or their order in the inventory")
-    return said
-
-
-def _all_hosts(graph: Graph) -> dict[str, tuple[str, ...]]:
-    """Of hosts in waves also what they are; of the others whether they are there, and why they are not touched."""
-    known = {untouched.host: (untouched.word, untouched.because) for untouched in graph.untouched}
-    factors = {
-        node.name: (node.digest, *(f"{factor}={value}" for factor, value in sorted(node.factors.items())))
-        for node in graph.nodes.values()
-    }
-    return {**known, **factors}
+    return diff.sentences(comparison.compare(before, now))
 
 
 def _factors(before: Mapping[str, str], now: Mapping[str, str]) -> str:

@@ -110,9 +110,9 @@ def test_a_saved_plan_is_applied_as_saved_and_refused_when_stale(
         assert said.code == 6
         for line in (
             "  playbooks/step.yml has changed",
-            "  hosts no longer selected: a2",
-            "  hosts newly selected: a3",
-            "  hosts with other factors or variables: a1, b1",
+            "  host is gone, was wave a/2: 1 host: a2",
+            "  host is new, wave a/2: 1 host: a3",
+            "  factor rack was r1, is r9: 2 hosts: a1, b1",
         ):
             assert line in said.err, line
     (plan.parent / "playbooks" / "step.yml").write_text(STEP)

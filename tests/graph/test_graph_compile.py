@@ -137,7 +137,7 @@ def test_a_host_that_is_not_selected_makes_a_plan_stale_if_it_moves_a_limit() ->
         return compile_graph(plan, Fleet(fleet.hosts, {"rack": {"r0": r0, "r1": 9}}), {"plan": "1"})
 
     assert compiled(40).digest == compiled(49).digest != compiled(50).digest
-    assert changes.graphs(compiled(40), compiled(50)) == ["limit rack=r0 was 4, is 5"]
+    assert changes.graphs(compiled(40), compiled(50)) == ["limit per rack was 4, is 5: r0"]
     assert (
         changes.parts(compiled(40).parts, {"plan": "1"}) == []
     )  # a run goes on with the limits that it began with

@@ -96,5 +96,5 @@ def test_two_compilations_that_differ_in_order_alone_still_say_something() -> No
 
     assert changes.graphs(graph, graph) == []
     assert changes.graphs(graph, replace(graph, digest="other")) == [
-        "hosts that are not touched have changed, or their order in the inventory"
+        "hosts that are not touched, or their order in the inventory, have changed"
     ]

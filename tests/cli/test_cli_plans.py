@@ -1,0 +1,59 @@
+"""diff: between two saved plans, two plan files, or one of each."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.worlds import INVENTORY, PLAN, STEP, Typist, a_plan_folder
+
+
+@pytest.fixture
+def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return a_plan_folder(tmp_path / "here")
+
+
+def test_a_saved_plan_is_compared_with_now(rollout: Typist, plan: Path) -> None:
+    rollout("plan", str(plan), "-o", "saved.json")
+    same = rollout("diff", "saved.json", "--exit-code")
+    assert (same.code, same.out.split(",")[0]) == (0, "plan imagined: no difference")
+    (plan.parent / "playbooks" / "step.yml").write_text(STEP + "# changed\n")
+    (plan.parent / "inventory.yml").write_text(
+        INVENTORY.replace("a2: {hw: a, os: old", "a2: {hw: a, os: new")
+    )
+    said = rollout("diff", "saved.json", "--exit-code")
+    assert said.code == 2
+    assert "  playbooks/step.yml has changed\n" in said.out
+    assert "  place was wave a/2, is current: already what combo a leads to  1 host: a2\n" in said.out
+    assert rollout("diff", "saved.json").code == 0
+
+
+def test_two_plans_are_compared_saved_or_not(rollout: Typist, plan: Path) -> None:
+    other = plan.with_name("other.yml")
+    other.write_text(PLAN.replace("at_once: 2", "at_once: 1").replace("expect: 10m", "expect: 20m"))
+    rollout("plan", str(other), "-o", "other.json")
+    texts = [rollout("diff", str(plan), name).out for name in (str(other), "other.json")]
+    assert texts[0] == texts[1]
+    assert "limits\n  limit at once was 2, is 1\n" in texts[0]
+    assert "step upgrade: expect was 10m, is 20m  2 combos: a, b" in texts[0]
+    head, *rest = map(
+        json.loads, rollout("diff", str(plan), "other.json", "--format", "json").out.splitlines()
+    )
+    assert head["differs"] is True
+    assert {
+        "type": "difference",
+        "topic": "limits",
+        "subject": "limit at once",
+        "was": "2",
+        "now": "1",
+        "of": [],
+    } in rest
+    page = rollout("diff", str(plan), "other.json", "--format", "markdown").out
+    assert page.startswith("## Plan `imagined`: what differs\n")
+    assert "### Limits\n```text\nlimit at once was 2, is 1\n```\n" in page
+
+
+def test_what_is_no_plan_is_said(rollout: Typist, plan: Path) -> None:
+    assert rollout("diff", str(plan), "nowhere.json").code == 64
+    assert rollout("diff").code == 64
