@@ -166,7 +166,7 @@ class Engine:
         )
         now = self._now()
         looked = step_name in host.found
-        subject = partial(self._subjects.of, name, {}, now, step.timeout, found=host.all_found)
+        subject = partial(self._subjects.of, name, {}, now, step.timeout, host.all_found, step_name)
         self._steps.run(order, subject, self._inbox.post, looked=looked)
 
     def _ask(self, ask: Ask) -> None:
@@ -176,7 +176,8 @@ class Engine:
         self._asked[ask.host] = (question, ask)
         remembered = self.state.hosts[ask.host].remembered.get(ask.gate.name, {})
         found = self.state.hosts[ask.host].all_found
-        subject = self._subjects.of(ask.host, remembered, self._now(), ask.gate.timeout, found=found)
+        around = ask.moment.partition(" ")[2]
+        subject = self._subjects.of(ask.host, remembered, self._now(), ask.gate.timeout, found, around)
         self._asker.ask(ask, subject, question, self._inbox.post)
 
     def _wait(self, until: float | None) -> None:

@@ -27,15 +27,21 @@ class Subjects:
         now: float,
         timeout: float = 60.0,
         found: Mapping[str, Any] = MappingProxyType({}),
+        step: str = "",
     ) -> Subject:
-        """The host, with what the asking gate remembers of it, and what its steps found; an answer may take `timeout` seconds."""
+        """The host, with what the asking gate remembers of it, and what its steps found; an answer may take `timeout` seconds.
+
+        `step`: the one that it is asked around; of several hops, that step's own says where the host is to be by then.
+        """
         node = self._graph.nodes[host]
+        combo = self._graph.combos[node.combo]
+        around = combo.step(step)
         variables = self._variables_of(host)
         return Subject(
             host=host,
             combo=node.combo,
             factors=node.factors,
-            target=self._graph.combos[node.combo].to,
+            target=combo.to if around is None else combo.leads_to(around),
             connect=lambda: self._connect(host, variables),
             variables=variables,
             remembered=remembered,

@@ -1,6 +1,6 @@
-"""The lab's own distribution: three small releases as a `file:` repository of real Debian packages.
+"""The lab's own distribution: four small releases as a `file:` repository of real Debian packages.
 
-Release 1 is where hosts begin, 2 is where they are upgraded to, 3 is broken: its base package fails to configure.
+Release 1 is where hosts begin, 2 is where they are upgraded to, 3 is broken: its base package fails to configure; 4 is where two hops lead.
 A release is another `/etc/os-release`, another kernel (its name alone; see `files/uname.c`) and another hypervisor.
 Debian's own releases have these packages too, but for `/etc/os-release`: that comes with Debian's.
 """
@@ -17,14 +17,20 @@ from rollout.errors import LabError
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One release of the lab's distribution; `broken` ones cannot be configured."""
+    """One release of the lab's distribution; `broken` ones cannot be configured, and no host begins with what is a `goal` alone."""
 
     number: int
     codename: str
     kernel: str
     hypervisor: str
     broken: bool = False
+    goal: bool = False
     family: str = "labos"
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether hosts can begin with it."""
+        return not (self.broken or self.goal)
 
     @property
     def name(self) -> str:
@@ -36,6 +42,7 @@ RELEASES = (
     Release(1, "amber", "6.1.0-1-lab", "7.2"),
     Release(2, "birch", "6.12.0-2-lab", "10.0"),
     Release(3, "cedar", "6.18.0-3-lab", "11.0", broken=True),
+    Release(4, "dogwood", "6.19.0-4-lab", "12.0", goal=True),
 )
 # The real thing, in pairs: where hosts begin and where they are upgraded to.
 DEBIAN = (

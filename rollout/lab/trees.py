@@ -62,7 +62,7 @@ class Trees:
 
 def installable(engine: str) -> tuple[str, ...]:
     """The releases that a host can begin with; Debian's own need an init that starts the next release's sshd."""
-    labos = tuple(release.name for release in packages.RELEASES if not release.broken)
+    labos = tuple(release.name for release in packages.RELEASES if release.is_installed)
     return (*labos, packages.DEBIAN[0].name) if engine == "systemd" else labos
 
 
@@ -210,7 +210,7 @@ def _build_kit(
     packages.write_repository(made.repository, releases)
     _lay_machinery(made.machinery, flavour, compiler)
     for release in releases:
-        if release is not packages.DEBIAN[1] and not release.broken:
+        if release is not packages.DEBIAN[1] and release.is_installed:
             _install(made, release)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from rollout.engine.inbox import VirtualInbox
+from rollout.engine.subjects import Subjects
 from rollout.executors.rehearsal import World
 from rollout.graph import compile_graph
 from rollout.journal.memory import MemoryJournal
@@ -15,6 +16,7 @@ from rollout.model.graph import Graph
 from rollout.model.plan import After, ComboRule, GateRule, Moment, Plan
 from rollout.model.state import Status
 from rollout.model.verdict import Hop, Wanted
+from rollout.ssh.testing import FakeConnection
 from tests.fleet import a_plan, an_engine
 
 CHAIN = (
@@ -159,3 +161,10 @@ def test_a_combo_that_waits_for_another_waits_for_all_its_parts() -> None:
     )
     graph = compile_graph(plan, Fleet(hosts, {"rack": {"r": 3}}), {})
     assert {need.combo for need in graph.waves["b/1"].needs} == {"a", "a@debian-11"}
+
+
+def test_a_gate_is_told_where_its_own_hop_leads() -> None:
+    graph = gated(*ELEVEN_TO_THIRTEEN)
+    subjects = Subjects(graph, lambda _host: {}, lambda _host, _variables: FakeConnection({}))
+    asked = {step: subjects.of("h", {}, 0.0, step=step).target["os"] for step in ("verify-to-debian-12", "verify", "wave", "")}  # fmt: skip
+    assert asked == {"verify-to-debian-12": ("debian-12",), "verify": ("debian-13",), "wave": ("debian-13",), "": ("debian-13",)}  # fmt: skip
