@@ -115,8 +115,9 @@ def chain(rule: ComboRule, legs: Sequence[Hop]) -> tuple[Step, ...]:
             opens = step.drain is not None or step.commit is not None or step.name in closed
             if (opens and number > 0) or (step.closes and number < last):
                 continue
-            is_own = opens or number == last
-            found.append(step if is_own else _on_leg(step, leg, found))
+            is_own = number == last
+            led = step if is_own else replace(step, target=dict(leg.to))
+            found.append(led if is_own or opens else _on_leg(led, leg, found))
     return tuple(found)
 
 
@@ -126,4 +127,4 @@ def _on_leg(step: Step, leg: Hop, before: Sequence[Step]) -> Step:
     while name in taken:
         name += "-too"  # of factors that have the same value
     undo = step.undo and replace(step.undo, name=UNDO + name, of=name, base=step.undo.name, target=leg.to)
-    return replace(step, name=name, base=step.name, target=dict(leg.to), undo=undo)
+    return replace(step, name=name, base=step.name, undo=undo)

@@ -78,6 +78,16 @@ class Combo:
         """Where the step is to bring the host: `to`, or as far as the step's own hop leads."""
         return {**self.to, **{factor: (value,) for factor, value in step.target.items()}}
 
+    def begins_leg(self, name: str) -> bool:
+        """Whether it is the first step of a further hop that disrupts the host."""
+        last: Step | None = None
+        for link in self.chain:
+            if link.needs_slot:
+                if link.name == name:
+                    return last is not None and dict(last.target) != dict(link.target)
+                last = link
+        return False
+
     def before(self, name: str) -> str | None:
         """The step before the one named; None for the first."""
         names = [step.name for step in self.chain]

@@ -59,7 +59,11 @@ def _next_step(
         return hold(host, because)
     if not host.slot and (because := in_its_way(graph, state, host, takes=takes, now=now, until=until)):
         return yielded(host, because)
-    asked = ask(host, REMEMBER, graph.remembering, reserves=True, stale=now - FRESH) if takes else None
+    asked = None
+    if takes or combo.begins_leg(
+        step.name
+    ):  # what it was before this reboot, not before the one of an earlier hop
+        asked = ask(host, REMEMBER, graph.remembering, reserves=takes, stale=now - FRESH)
     gates = _gates_before(graph, combo, step)
     asked = asked or ask(host, f"before {step.name}", gates, reserves=takes, stale=now - FRESH)
     if asked is not None:

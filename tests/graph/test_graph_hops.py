@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -11,6 +12,7 @@ from rollout.executors.rehearsal import World
 from rollout.graph import compile_graph
 from rollout.journal.memory import MemoryJournal
 from rollout.model.chain import Step
+from rollout.model.event import Event, Kind
 from rollout.model.fleet import Fleet, Host
 from rollout.model.graph import Graph
 from rollout.model.plan import After, ComboRule, GateRule, Moment, Plan
@@ -125,8 +127,8 @@ def test_hops_of_factors_that_the_combo_does_not_lead_anywhere_do_not_concern_it
     assert graph.combos["a"].chain == CHAIN
 
 
-def gated(*hops: Hop) -> Graph:
-    gate = GateRule("fresh", "ssh", Moment("after", "verify"))
+def gated(*hops: Hop, remembers: bool = False) -> Graph:
+    gate = GateRule("fresh", "ssh", Moment("after", "verify"), remembers=remembers)
     rule = ComboRule("a", match={"os": ("*",)}, to={"os": ("debian-13",)}, steps=CHAIN)
     plan: Plan = replace(a_plan(rule, gates=[gate]), factors={"os": "os", "rack": "rack"}, hops=hops)
     return compile_graph(plan, Fleet((Host("h", {"os": "debian-11", "rack": "r"}),), {"rack": {"r": 1}}), {})
@@ -137,17 +139,29 @@ def test_a_gate_around_a_step_is_asked_on_every_hop() -> None:
     assert moments == ["after verify", "after verify-to-debian-12"]
 
 
-def test_a_host_walks_both_hops_in_turn() -> None:
-    graph = gated(*ELEVEN_TO_THIRTEEN)
+def walked(graph: Graph) -> tuple[Status, list[Event]]:
     inbox = VirtualInbox(1_000_000.0)
     journal = MemoryJournal(inbox.now)
     journal.create("run", graph, plan_file="", created_by="")
     engine = an_engine(graph, journal, World(inbox.now), inbox)
-    stop = engine.run()
-    assert stop.exit_code == 0
-    assert engine.state.hosts["h"].status is Status.VERIFIED
-    begun = [event.step for event in journal.events("run") if event.kind == "step-intended"]
+    engine.run()
+    return engine.state.hosts["h"].status, list(journal.events("run"))
+
+
+def test_a_host_walks_both_hops_in_turn() -> None:
+    graph = gated(*ELEVEN_TO_THIRTEEN)
+    status, events = walked(graph)
+    assert status is Status.VERIFIED
+    begun = [event.step for event in events if event.kind is Kind.INTENDED]
     assert [*begun[:11]] == names(graph, "a")
+
+
+def test_what_a_gate_remembers_is_of_the_hop_that_it_is_asked_about() -> None:
+    """A boot id from before the first hop would be another after the second, whether or not the host had been restarted for it."""
+    _, events = walked(gated(*ELEVEN_TO_THIRTEEN, remembers=True))
+    told = [event.step if event.kind is Kind.INTENDED else "remember" for event in events if event.kind is Kind.INTENDED or event.data.get("moment") == "remember"]  # fmt: skip
+    where = [after for one, after in pairwise(told) if one == "remember"]
+    assert where == ["drain", "upgrade"]
 
 
 def test_a_combo_that_waits_for_another_waits_for_all_its_parts() -> None:
