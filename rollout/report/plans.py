@@ -16,8 +16,8 @@ from rollout.report.saved import Compiled
 CANARIES_SHOWN = 20
 
 
-def text(compiled: Compiled) -> str:
-    """Everything that `rollout plan` says."""
+def text(compiled: Compiled, now: float | None = None) -> str:
+    """Everything that `rollout plan` says. `now`: from when on windows are looked at; None: the clock's."""
     graph = compiled.graph
     counts = Counter(untouched.word for untouched in graph.untouched)
     upgrading = sum(1 for combo in graph.combos.values() if combo.hosts)
@@ -38,7 +38,7 @@ def text(compiled: Compiled) -> str:
         _risks(graph),
         _limits(compiled),
         _failures(graph),
-        windows.lines(graph),
+        windows.lines(graph, now),
         _notes(graph),
         _untouched(graph),
     ]
