@@ -3,6 +3,7 @@
 import os
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,11 +55,15 @@ def state_directory(plan_file: Path) -> Path:
     return path
 
 
-def resolve(plan: Plan) -> "Inventory":
-    """The hosts and their variables, as the user's inventory says now."""
+def resolve(plan: Plan, *, probe: bool = False) -> "Inventory":
+    """The hosts and their variables, as the user's inventory says now, and what probes have found. `probe`: ask them now."""
     from rollout.plan import inventory
 
-    return inventory.resolve(plan, state_directory(Path(plan.file)))
+    if not probe:
+        return inventory.resolve(plan, state_directory(Path(plan.file)))
+    from rollout.cli import _probing
+
+    return inventory.resolve(plan, state_directory(Path(plan.file)), partial(_probing.ask, plan))
 
 
 def compiled(plan: Plan, found: "Inventory", *, allow_unknown: bool = False) -> Compiled:
@@ -135,8 +140,10 @@ def write_saved(path: Path, plan: Compiled) -> None:
         raise UsageError(f"{path}: {error.strerror}") from error
 
 
-def graph_of(plan_file: Path, *, allow_unknown: bool = False) -> tuple[Plan, "Inventory", Compiled]:
+def graph_of(
+    plan_file: Path, *, allow_unknown: bool = False, probe: bool = False
+) -> tuple[Plan, "Inventory", Compiled]:
     """All at once, for commands that need nothing in between."""
     plan = read_plan(plan_file)
-    found = resolve(plan)
+    found = resolve(plan, probe=probe)
     return plan, found, compiled(plan, found, allow_unknown=allow_unknown)

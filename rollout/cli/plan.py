@@ -21,13 +21,16 @@ from rollout.report import plans
 )
 @_options.allow_unknown
 @_options.as_json
+@click.option("--probe", is_flag=True, help="Ask the hosts what they are first; it changes nothing on them.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are hosts to upgrade.")
-def command(plan: Path, out: Path | None, as_json: bool, detailed_exitcode: bool, allow_unknown: bool) -> int:
+def command(
+    plan: Path, out: Path | None, as_json: bool, probe: bool, detailed_exitcode: bool, allow_unknown: bool
+) -> int:
     """Show which host is upgraded when, and what is not touched.
 
-    Reads the plan, the playbooks and the inventory; reaches no host.
+    Reads the plan, the playbooks and the inventory; without --probe it reaches no host.
     """
-    _, _, compiled = _compiling.graph_of(plan, allow_unknown=allow_unknown)
+    _, _, compiled = _compiling.graph_of(plan, allow_unknown=allow_unknown, probe=probe)
     if out is not None:
         _compiling.write_saved(out, compiled)
     try:

@@ -6,8 +6,10 @@ results.json is what became of each host; the rest is as in a unit.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from rollout.executors._found import blotted
 from rollout.executors._outcome import Event, judge, read_events
 from rollout.executors._secrets import hide
 from rollout.executors._text import sentence
@@ -20,6 +22,8 @@ OF_HOSTS = 2 | 4
 BROKEN_OFF = "the play ended early because other hosts failed: take any_errors_fatal, max_fail_percentage and serial out of it"
 
 NOT_APART = "Ansible did not let each host go its own way"
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 COUNTS = ("ok", "failures", "dark", "skipped")
 
@@ -52,7 +56,7 @@ def judge_each(
     whole = judge("", [_stats(stats, ())], unexplained, output) if unexplained else None
     found: dict[str, Result] = {}
     for host in hosts:
-        mine = [*elsewhere, *of[host], _stats(stats, {host} | (_named(stats) - ours))]
+        mine = [*elsewhere, *of[host], _stats(stats, {host} | (_named(stats) - ours), _handed_on(of[host]))]
         result = judge(host, mine, 0, output)
         if result is None or (result.ending == Ending.DONE and not apart):
             result = Result(Ending.UNKNOWN, f"could not find out: {NOT_APART}")
@@ -84,13 +88,24 @@ def _named(stats: Mapping[str, Any]) -> set[str]:
     return {host for count in COUNTS for host in stats.get(count) or {}}
 
 
-def _stats(stats: Mapping[str, Any], hosts: Iterable[str]) -> Event:
+def _handed_on(mine: Iterable[Event]) -> Mapping[str, Any]:
+    """What the host's own `set_stats` say: Ansible's sum of them mixes what all hosts of the play say."""
+    told: dict[str, Any] = {}
+    for event in mine:
+        result = _data(event).get("res")
+        stats = result.get("ansible_stats") if isinstance(result, Mapping) else None
+        data = stats.get("data") if isinstance(stats, Mapping) else None
+        told |= data if isinstance(data, Mapping) else {}
+    return told
+
+
+def _stats(stats: Mapping[str, Any], hosts: Iterable[str], told: Mapping[str, Any] = NOTHING) -> Event:
     """As Ansible would have given them had it known no other host."""
     kept = {
         count: {host: stats[count][host] for host in hosts if host in (stats.get(count) or {})}
         for count in COUNTS
     }
-    return {"event": "playbook_on_stats", "event_data": kept}
+    return {"event": "playbook_on_stats", "event_data": {**kept, "artifact_data": told}}
 
 
 def _unexplained(code: int | None, stats: Mapping[str, Any]) -> int:
@@ -110,7 +125,12 @@ def conclude(unit: Unit, code: int | None, cut: str) -> dict[str, Result]:
     events = read_events(unit.artifacts, secrets)
     results = judge_each(unit.order()["hosts"], events, code, output, cut, apart=told(unit).exists())
     known = {
-        host: [result.ending, hide(result.because, secrets), hide(result.task, secrets)]
+        host: [
+            result.ending,
+            hide(result.because, secrets),
+            hide(result.task, secrets),
+            blotted(result.found, secrets),
+        ]
         for host, result in results.items()
     }
     write(unit.path / "results.json", json.dumps(known))

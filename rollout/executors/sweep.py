@@ -126,7 +126,8 @@ class Sweep:
                 found = results.get(order.host, _unknown("the sweep says nothing about this host"))
                 because = sentence(found.because)
                 ending = Ending(found.ending)
-                chunk.post(Outcome(order.host, order.step.name, order.attempt, ending, because, found.task))
+                step, attempt = order.step.name, order.attempt
+                chunk.post(Outcome(order.host, step, attempt, ending, because, found.task, found=found.found))
 
     def _carry_out(self, chunk: Chunk) -> Mapping[str, Result]:
         run, step = chunk.orders[0].run, chunk.step

@@ -68,6 +68,14 @@ case ${{1:-}} in
 esac
 """
 
+_QEMU = """\
+#!/bin/sh
+case ${{1:-}} in
+--version) echo "QEMU emulator version {version}.0 (the lab's: it runs nothing)" ;;
+*) echo "the lab's QEMU runs nothing" >&2; exit 2 ;;
+esac
+"""
+
 _KERNEL_POSTINST = """\
 #!/bin/sh
 set -e
@@ -133,7 +141,10 @@ def _packages(release: Release) -> Iterator[_Package]:
     yield _Package(
         "lab-hypervisor",
         release.hypervisor,
-        {"usr/bin/lab-hypervisor": (0o755, _HYPERVISOR.format(version=release.hypervisor))},
+        {
+            "usr/bin/lab-hypervisor": (0o755, _HYPERVISOR.format(version=release.hypervisor)),
+            "usr/bin/qemu-system-x86_64": (0o755, _QEMU.format(version=release.hypervisor)),
+        },
     )
     needed = (
         f"labos-base (= {version}), labos-kernel (= {version}), lab-hypervisor (= {release.hypervisor})",

@@ -7,6 +7,7 @@ could not be asked keeps what an earlier probe has found.
 import fcntl
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,14 @@ from rollout.errors import InventoryError
 from rollout.plan.words import plain
 
 FOLDER, FILE = "probe", "hosts.jsonl"
+
+LAST = "told\tall"
+"""The script's last line."""
+
+MOST, LONGEST = 300, 200
+"""Facts of a host, and values of a fact; characters of a value."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,24 @@ def _read(line: str, names: frozenset[str] | None, shared: dict[Any, Any]) -> tu
         return str(host), Record(float(at), str(address), mapping)
     except (ValueError, TypeError, AttributeError):
         return None
+
+
+def facts_of(found: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """What the probe's script has printed: a name, a tab and a value a line; empty when it did not get to its end.
+
+    Hosts are not trusted: odd names, and values that could not be printed, are left out.
+    """
+    lines = found.get(FOLDER)
+    told = [str(line).rstrip("\r") for line in lines] if isinstance(lines, list) else []
+    if not told or told[-1] != LAST:
+        return {}
+    facts: dict[str, dict[str, None]] = {}
+    for line in told[:-1]:
+        name, tab, value = line.partition("\t")
+        text = value.strip()[:LONGEST]
+        if tab and text and text.isprintable() and _NAME.fullmatch(name) and len(facts) < MOST:
+            facts.setdefault(name, {})[text] = None
+    return {name: tuple(values)[:MOST] for name, values in facts.items()}
 
 
 def keep(state_dir: Path, found: Mapping[str, Record]) -> None:

@@ -130,6 +130,29 @@ def test_a_host_on_which_no_task_ran_has_failed_and_a_strangers_failure_is_every
     }
 
 
+def test_each_host_of_a_sweep_hands_on_what_it_found_itself(bench: Bench, sweeper: Sweeper) -> None:
+    tasks = """
+    - {ansible.builtin.set_stats: {data: {rollout_found: {name: "{{ inventory_hostname }}", of: "{{ bmc_password | default('') }}"}}}}
+    - ansible.builtin.set_stats: {data: {rollout_found: {again: true}, other: x}, per_host: true}
+      when: inventory_hostname == 'h2'
+    - {ansible.builtin.set_stats: {data: {rollout_found: "{{ 'x' * 20000 }}"}}, when: inventory_hostname == 'h3'}
+"""
+    bench.variables = {
+        "h1": {**LOCAL, "bmc_password": "hunter2-hunter2"},
+        "h2": LOCAL,
+        "h3": LOCAL,
+    }
+    found = outcomes(
+        bench, sweeper(), [bench.order(host, tasks, step="precheck") for host in bench.variables]
+    )
+    assert found["h1"].found == {"name": "h1", "of": "********"}
+    assert found["h2"].found == {"again": True}
+    assert (str(found["h3"].ending), dict(found["h3"].found)) == ("failed", {})
+    assert (
+        found["h3"].because == "rollout_found (set_stats) is text, and must be a mapping of names to values"
+    )
+
+
 def test_a_hanging_host_fails_by_itself(bench: Bench, sweeper: Sweeper) -> None:
     tasks = """
     - {ansible.builtin.raw: "sleep {{ 300 if inventory_hostname == 'hangs' else 0 }}"}

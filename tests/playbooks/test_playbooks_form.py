@@ -49,7 +49,11 @@ def test_ansible_lint_finds_nothing() -> None:
 def test_every_play_can_be_found_on_the_host_and_sets_no_limits_of_its_own(path: Path) -> None:
     for play in yaml.safe_load(path.read_text()):
         assert play["hosts"] == "all"
-        assert play["environment"]["ROLLOUT_MARK"] == "{{ rollout_mark | default('by-hand') }}"
+        if path.stem == "probe":
+            (asked, *_) = yaml.safe_load((PLAYBOOKS / "roles" / "probe" / "tasks" / "main.yml").read_text())
+            assert asked["ansible.builtin.raw"].startswith(": ROLLOUT_MARK={{ rollout_mark")
+        else:
+            assert play["environment"]["ROLLOUT_MARK"] == "{{ rollout_mark | default('by-hand') }}"
         assert not {"serial", "max_fail_percentage", "any_errors_fatal", "strategy"} & play.keys()
 
 
