@@ -5,6 +5,7 @@ RolloutError (1)
  +-- PlanInvalid (65)         every mistake of the files at once, each with its place
  +-- PlanStale (6)            what would be applied is not what was planned
  +-- Locked (5)               another controller holds the run
+ |    +-- Amended (5)         its plan was amended meanwhile: read its graph again
  +-- ApprovalMissing (7)
  +-- NotNow (8)               a window or a pause forbids it
  +-- InventoryError
@@ -108,6 +109,10 @@ class Locked(RolloutError):
     """Another controller holds this run."""
 
     exit_code = 5
+
+
+class Amended(Locked):
+    """The run was amended meanwhile."""
 
 
 class ApprovalMissing(RolloutError):

@@ -154,7 +154,7 @@ class Engine:
             gone = f"the plan has no step {step_name} any more"
             self._inbox.post(Outcome(name, step_name, attempt, Ending.UNKNOWN, gone))
             return
-        target = {factor: list(globs) for factor, globs in combo.leads_to(step).items()}
+        target = {factor: list(globs) for factor, globs in self._graph.target_of(name, step).items()}
         variables = {
             "rollout_target": target,
             "rollout_combo": combo.name,

@@ -34,14 +34,13 @@ class Subjects:
         `step`: the one that it is asked around; of several hops, that step's own says where the host is to be by then.
         """
         node = self._graph.nodes[host]
-        combo = self._graph.combos[node.combo]
-        around = combo.step(step)
+        around = self._graph.chain_of(host).step(step)
         variables = self._variables_of(host)
         return Subject(
             host=host,
             combo=node.combo,
             factors=node.factors,
-            target=combo.to if around is None else combo.leads_to(around),
+            target=self._graph.target_of(host, around),
             connect=lambda: self._connect(host, variables),
             variables=variables,
             remembered=remembered,

@@ -25,11 +25,20 @@ from rollout.model.windows import Calendar
 NOTHING_GIVEN = Given()
 
 
-def compile_graph(plan: Plan, fleet: Fleet, parts: Mapping[str, str], given: Given = NOTHING_GIVEN) -> Graph:
+def compile_graph(
+    plan: Plan,
+    fleet: Fleet,
+    parts: Mapping[str, str],
+    given: Given = NOTHING_GIVEN,
+    *,
+    seed: str | None = None,
+) -> Graph:
     """The graph of a plan over a fleet.
 
-    `parts` are the digests of the files that the run depends on, by name. Raises PlanInvalid with every mistake.
+    `parts` are the digests of the files that the run depends on, by name. `seed` decides ties among canaries; by default it is the plan file's
+    digest. Raises PlanInvalid with every mistake.
     """
+    seed = seed or parts.get("plan", plan.name)
     matched = match(plan, fleet, given)
     rules, cycles = ordered(plan)
     problems = [*matched.problems, *cycles]
@@ -37,19 +46,15 @@ def compile_graph(plan: Plan, fleet: Fleet, parts: Mapping[str, str], given: Giv
         raise PlanInvalid(problems)
     split = variants(plan, fleet.hosts, rules, matched)
     declared, plan = plan, replace(plan, combos=tuple(split.rules))
-    cut = _cut(plan, fleet, split, parts.get("plan", plan.name))
+    cut = _cut(plan, fleet, split, seed)
     nodes = _nodes(plan, fleet, cut.waves, split.judgements)
     combos = {one.rule.name: _combo(one, nodes) for one in split.all if one.rule.name in cut.present}
-    caps = _caps(plan, fleet, nodes)
-    own = {
-        "hosts": _hosts_digest(fleet),
-        "limits": _caps_digest(caps),
-        "waves": _waves_digest(cut.waves, nodes),
-    }
+    caps = caps_of(plan, fleet, nodes)
+    own = own_parts(fleet, caps, cut.waves, nodes)
     used = {name for node in nodes.values() for name in node.waivers}
     return Graph(
         plan=plan.name,
-        digest=_digest({**parts, **own}),
+        digest=digest_of({**parts, **own}),
         parts={**parts, **own},
         nodes=nodes,
         combos=combos,
@@ -66,6 +71,8 @@ def compile_graph(plan: Plan, fleet: Fleet, parts: Mapping[str, str], given: Giv
         risks=plan.risks,
         notes=(*plan.defaults, *_notes(declared, fleet, matched), *cut.notes),
         harm=plan.harm,
+        seed=seed,
+        shape=shape_of(declared),
         four_eyes=plan.approval.four_eyes,
         calendar=Calendar(plan.windows, fleet.zones) if plan.windows else None,
         deadline=plan.deadline,
@@ -123,11 +130,7 @@ def _nodes(
     nodes = {}
     for name in wave_of if plan.waves is None else (name for name in found if name in wave_of):
         host, wave = found[name], wave_of[name]
-        slots = (
-            FLEET,
-            *(f"{factor}={host.factors[factor]}" for factor in plan.limits.per),
-            *(_slot(one) for one in plan.limits.together if _is_in(name, one)),
-        )
+        slots = slots_of(plan, name, host.factors)
         nodes[name] = Node(
             name,
             wave.combo,
@@ -145,6 +148,15 @@ def _nodes(
     return nodes
 
 
+def slots_of(plan: Plan, name: str, factors: Mapping[str, str]) -> tuple[str, ...]:
+    """What a host takes while it is disrupted. A factor that it does not have counts for nothing."""
+    return (
+        FLEET,
+        *(f"{factor}={factors[factor]}" for factor in plan.limits.per if factor in factors),
+        *(_slot(one) for one in plan.limits.together if _is_in(name, one)),
+    )
+
+
 def _slot(one: Together) -> str:
     return f"together={one.name}"
 
@@ -153,12 +165,12 @@ def _is_in(name: str, one: Together) -> bool:
     return any(fnmatchcase(name, glob) for glob in one.hosts)
 
 
-def _caps(plan: Plan, fleet: Fleet, nodes: Mapping[str, Node]) -> dict[str, int]:
+def caps_of(plan: Plan, fleet: Fleet, nodes: Mapping[str, Node]) -> dict[str, int]:
     """At once: of the selected hosts. Per domain: of all its hosts in the inventory."""
     caps = {FLEET: plan.limits.at_once.of(len(fleet.hosts))}
     for factor, amount in plan.limits.per.items():
         sizes = fleet.domain_sizes.get(factor, {})
-        for value in {node.factors[factor]: None for node in nodes.values()}:
+        for value in {node.factors[factor]: None for node in nodes.values() if factor in node.factors}:
             caps[f"{factor}={value}"] = amount.of(sizes.get(value, 1))
     taken = {slot for node in nodes.values() for slot in node.slots}
     sets = {_slot(one): one.at_most for one in plan.limits.together}
@@ -186,6 +198,17 @@ def _notes(plan: Plan, fleet: Fleet, matched: Matched) -> list[str]:
     return notes
 
 
+def own_parts(
+    fleet: Fleet, caps: Mapping[str, int], waves: Mapping[str, Wave], nodes: Mapping[str, Node]
+) -> dict[str, str]:
+    """The digests of what is no file: the hosts, how many may be disrupted at once, who is in which wave."""
+    return {
+        "hosts": _hosts_digest(fleet),
+        "limits": _caps_digest(caps),
+        "waves": _waves_digest(waves, nodes),
+    }
+
+
 def _hosts_digest(fleet: Fleet) -> str:
     content = [[host.name, host.digest, sorted(host.factors.items())] for host in fleet.hosts]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
@@ -205,5 +228,14 @@ def _caps_digest(caps: Mapping[str, int]) -> str:
     return hashlib.sha256(json.dumps(sorted(caps.items())).encode()).hexdigest()
 
 
-def _digest(parts: Mapping[str, str]) -> str:
+def digest_of(parts: Mapping[str, str]) -> str:
+    """One digest for all parts of a graph."""
     return hashlib.sha256(json.dumps(sorted(parts.items())).encode()).hexdigest()
+
+
+def shape_of(plan: Plan) -> str:
+    """A digest of all that says how waves are cut: while it is the same, every host may keep its wave."""
+    cut = [plan.waves, plan.scope, plan.ladder, plan.approval, list(plan.limits.per)]
+    rules = [(rule.name, rule.after, rule.waves) for rule in plan.combos]
+    factors = list(plan.factors) if plan.ladder.factors is None else []
+    return hashlib.sha256(repr([cut, rules, factors]).encode()).hexdigest()

@@ -46,6 +46,12 @@ class Writing(Protocol):
         Raises LimitReached when a slot is full. An answer of a gate is listed by `answers` too.
         """
 
+    def amend(self, graph: Graph) -> None:
+        """The run goes on with this graph, under its digest. Its hosts must be hosts of the run; rows of those that it no longer has stay.
+
+        A host that holds its slots holds those of its new node from now on, whatever their caps.
+        """
+
     def keep(self, run: RunState, hosts: Iterable[HostState]) -> None:
         """Where the run and these hosts stand after the events appended so far.
 
@@ -79,7 +85,10 @@ class Journal(Protocol):
         """Let go of the lease. Raises LeaseLost when it is already another's."""
 
     def load(self, run: str, graph: Graph) -> tuple[RunState, dict[str, HostState], list[Event]]:
-        """Where the run stood at `RunState.seq`, the hosts that had begun by then, and the events since."""
+        """Where the run stood at `RunState.seq`, the hosts of the graph that had begun by then, and the events since.
+
+        Raises Amended when the run goes on with another graph by now.
+        """
 
     def state(self, run: str) -> RunState:
         """Where the run as a whole stood at `RunState.seq`, without its hosts: cheap at any fleet size."""

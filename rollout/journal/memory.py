@@ -14,6 +14,7 @@ from rollout.journal.copies import Values, host_values, run_values
 from rollout.journal.owner import Lease, Owner
 from rollout.journal.refusals import (
     POLICY,
+    amended_meanwhile,
     begun_meanwhile,
     behind,
     check_policy,
@@ -28,7 +29,7 @@ from rollout.journal.refusals import (
 )
 from rollout.journal.rows import AnswerRow, Ended, HostRow, RunRow, Summary
 from rollout.model.event import Event, Kind
-from rollout.model.graph import Graph
+from rollout.model.graph import Graph, Node
 from rollout.model.state import HostState, RunState, Status
 
 
@@ -36,6 +37,8 @@ from rollout.model.state import HostState, RunState, Status
 class _Run:
     row: RunRow
     graph: Graph
+    nodes: dict[str, Node]
+    """Of every host that the run ever had, as it was planned last."""
     state: Values = field(default_factory=lambda: run_values(RunState()))
     hosts: dict[str, Values] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
@@ -79,7 +82,7 @@ class MemoryJournal:
             renewed_at=0.0,
             ended=None,
         )
-        self._runs[run] = _Run(row, graph)
+        self._runs[run] = _Run(row, graph, dict(graph.nodes))
 
     def runs(self) -> list[RunRow]:
         return [self._row(run) for run in reversed(self._runs.values())]
@@ -110,6 +113,8 @@ class MemoryJournal:
 
     def load(self, run: str, graph: Graph) -> tuple[RunState, dict[str, HostState], list[Event]]:
         kept = self._find(run)
+        if kept.row.digest != graph.digest:
+            raise amended_meanwhile(run)
         state = RunState(*run_values(RunState(*kept.state)))
         hosts = {name: _host(values) for name, values in kept.hosts.items() if name in graph.nodes}
         return state, hosts, kept.events[state.seq :]
@@ -125,7 +130,7 @@ class MemoryJournal:
 
     def request(self, run: str, event: Event) -> Event:
         kept = self._find(run)
-        check_request(event, run, kept.graph.nodes)
+        check_request(event, run, kept.nodes)
         return _append(kept, event, self._clock())
 
     def events(self, run: str, after: int = 0, host: str | None = None) -> Iterator[Event]:
@@ -141,7 +146,7 @@ class MemoryJournal:
     def hosts(self, run: str, status: Status | None = None) -> list[HostRow]:
         kept = self._find(run)
         rows = []
-        for name, node in sorted(kept.graph.nodes.items()):
+        for name, node in sorted(kept.nodes.items()):
             at = _host(kept.hosts[name]) if name in kept.hosts else HostState(name)
             if status is None or at.status is status:
                 rows.append(
@@ -181,12 +186,13 @@ class MemoryJournal:
 class _MemoryWriting:
     """One transaction: it writes at once, and remembers how to take everything back."""
 
-    __slots__ = ("_before", "_clock", "_hosts_before", "_kept", "_moves")
+    __slots__ = ("_before", "_clock", "_hosts_before", "_kept", "_moves", "_plan_before")
 
     def __init__(self, kept: _Run, clock: Callable[[], float]) -> None:
         self._kept = kept
         self._clock = clock
         self._before = (len(kept.events), len(kept.answers), kept.state)
+        self._plan_before = (kept.row, kept.graph, kept.nodes)
         self._hosts_before: dict[str, Values | None] = {}
         self._moves: list[tuple[str, str, bool]] = []
 
@@ -206,22 +212,37 @@ class _MemoryWriting:
             self._take(event, slot, cap)
         return _append(self._kept, event, self._clock())
 
+    def amend(self, graph: Graph) -> None:
+        kept = self._kept
+        kept.row, kept.graph = kept.row._replace(digest=graph.digest), graph
+        before, kept.nodes = kept.nodes, {**kept.nodes, **graph.nodes}
+        for name, node in graph.nodes.items():
+            if name not in before:
+                raise no_such_host(name, kept.row.id)
+            held = [slot for slot in before[name].slots if name in kept.holders.get(slot, ())]
+            if held and node.slots != before[name].slots:
+                for slot in held:
+                    self._move(slot, name, False)
+                for slot in node.slots:
+                    self._move(slot, name, True)
+
     def keep(self, run: RunState, hosts: Iterable[HostState]) -> None:
         kept = self._kept
         kept.state = run_values(run)
         for host in hosts:
             name = host.name
-            if name not in kept.graph.nodes:
+            if name not in kept.nodes:
                 raise no_such_host(name, kept.row.id)
             self._hosts_before.setdefault(name, kept.hosts.get(name))
             kept.hosts[name] = host_values(host)
-            for slot in kept.graph.nodes[name].slots:
+            for slot in kept.nodes[name].slots:
                 if (name in kept.holders.get(slot, ())) != host.slot:
                     self._move(slot, name, host.slot)
 
     def _undo(self) -> None:
         """Take everything back."""
         kept = self._kept
+        kept.row, kept.graph, kept.nodes = self._plan_before
         events, answers, kept.state = self._before
         del kept.events[events:], kept.answers[answers:]
         for name, values in self._hosts_before.items():
@@ -234,7 +255,7 @@ class _MemoryWriting:
 
     def _take(self, event: Event, slot: str, cap: int) -> None:
         host = checked_taker(event)
-        if host not in self._kept.graph.nodes:
+        if host not in self._kept.nodes:
             raise no_such_host(host, self._kept.row.id)
         holders = self._kept.holders.get(slot, {})
         if host not in holders and len(holders) >= cap:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
-from rollout.errors import Behind, JournalError, LeaseLost, LimitReached, Locked
+from rollout.errors import Amended, Behind, JournalError, LeaseLost, LimitReached, Locked
 from rollout.journal.owner import Lease, Life, Owner, stamp
 from rollout.journal.rows import RunRow
 from rollout.model.event import REQUESTS, Event
@@ -89,6 +89,13 @@ def begun_meanwhile(run: str, by: str, at: float) -> Locked:
     return Locked(
         f"run {run!r} of this plan was begun meanwhile by {by} at {stamp(at)}: nothing was begun twice; "
         "`rollout apply` once more carries that one on, when its controller is done"
+    )
+
+
+def amended_meanwhile(run: str) -> Amended:
+    """What was read of the run is not what it goes on with."""
+    return Amended(
+        f"run {run!r} was amended meanwhile, by another command: nothing was done under the plan as it was before; begin this command again"
     )
 
 

@@ -3,6 +3,7 @@
 --
 -- What may change:
 --   event, gate   rows are added, and never altered or removed
+--   graph         another one when a person amends the run: with run.digest, and with combo, wave and slots of its hosts
 --   run           free -> held (claim: fence + 1) -> free (release: ended_*); held -> held (take-over of a dead or lapsed owner: fence + 1)
 --   host, state   the fold of the run's events up to run.folded; written in the transaction of those events
 --   slot          a row while host.slot = 1; added by an intent (counted against its cap) or by the fold (never refused)

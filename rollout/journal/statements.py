@@ -37,6 +37,10 @@ RUN = f"SELECT {RUN_COLUMNS} FROM run WHERE number = ?"  # noqa: S608  our own c
 LOCKED_RUN = f"{RUN} /*lock*/"
 NEWEST_RUN = "SELECT id FROM run ORDER BY number DESC LIMIT 1"
 GRAPH = "SELECT body FROM graph WHERE run = ?"
+AMEND_GRAPH = "UPDATE graph SET body = ? WHERE run = ?"
+AMEND_RUN = "UPDATE run SET digest = ? WHERE number = ?"
+AMEND_HOST = "UPDATE host SET combo = ?, wave = ?, slots = ? WHERE run = ? AND name = ?"
+HOST_PLACES = "SELECT name, combo, wave, slots, slot FROM host WHERE run = ?"
 
 CLAIM = """
 UPDATE run SET fence = fence + 1, owner = ?, lease = ?, taken_at = ?, renewed_at = ?,
@@ -70,7 +74,7 @@ GIVE_BACK = "DELETE FROM slot WHERE run = ? AND host = ?"
 HOLDERS = "SELECT host FROM slot WHERE run = ? AND slot = ? ORDER BY host"
 SLOTS = "SELECT slot, host FROM slot WHERE run = ? ORDER BY slot, host"
 
-FOLDED = "SELECT run.folded, run.folded_at, state.body FROM run LEFT JOIN state ON state.run = run.number WHERE number = ?"
+FOLDED = "SELECT run.folded, run.folded_at, state.body, run.digest FROM run LEFT JOIN state ON state.run = run.number WHERE number = ?"
 HOST_BODIES = "SELECT body FROM host WHERE run = ? AND body IS NOT NULL"
 HOST_NAMES = "SELECT name FROM host WHERE run = ?"
 

@@ -13,6 +13,7 @@ from rollout.journal.database import Connection, Database
 from rollout.journal.owner import Lease, Owner
 from rollout.journal.refusals import (
     POLICY,
+    amended_meanwhile,
     begun_meanwhile,
     behind,
     check_policy,
@@ -24,7 +25,7 @@ from rollout.journal.refusals import (
     run_exists,
 )
 from rollout.journal.rows import AnswerRow, Ended, HostRow, RunRow, Summary
-from rollout.journal.writing import Row, TableWriting, append, compact, storable
+from rollout.journal.writing import Row, TableWriting, append, compact, graph_body, storable
 from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph
 from rollout.model.state import HostState, RunState, Status
@@ -47,7 +48,7 @@ class TableJournal:
         for name in graph.nodes:
             _check_name(name)
         self._database.make()
-        body = zlib.compress(compact(graph.to_json()).encode(), 1)
+        body = graph_body(graph)
 
         def work(connection: Connection) -> Row:
             self._database.creating(connection)
@@ -144,7 +145,9 @@ class TableJournal:
             bodies = connection.execute(sql.HOST_BODIES, (number,)).fetchall()
             return state, bodies, connection.execute(sql.EVENTS_SINCE, (number, state[0])).fetchall()
 
-        (folded, folded_at, body), bodies, events = self._database.snapshot(work)
+        (folded, folded_at, body, digest), bodies, events = self._database.snapshot(work)
+        if digest != graph.digest:
+            raise amended_meanwhile(run)
         # One call for all: a call of json.loads for each of 10,000 hosts costs three times as much.
         values = json.loads(f"[{','.join(body for (body,) in bodies)}]")
         hosts = {
@@ -153,7 +156,7 @@ class TableJournal:
         return _run_state(folded, folded_at, body), hosts, [_event(row) for row in events]
 
     def state(self, run: str) -> RunState:
-        ((folded, folded_at, body),) = self._read(sql.FOLDED, self._number(run))
+        ((folded, folded_at, body, _),) = self._read(sql.FOLDED, self._number(run))
         return _run_state(folded, folded_at, body)
 
     @contextmanager

@@ -1,6 +1,7 @@
 """One transaction on the journal's tables by the holder of the lease."""
 
 import json
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from rollout.journal.database import Connection
 from rollout.journal.refusals import checked_taker, limit_reached, no_such_host
 from rollout.journal.rows import AnswerRow
 from rollout.model.event import Event, Kind
+from rollout.model.graph import Graph
 from rollout.model.state import HostState, RunState
 
 Row = tuple[Any, ...]
@@ -53,6 +55,23 @@ class TableWriting:
             self.state = values
         for host in hosts:
             self._keep_host(host)
+
+    def amend(self, graph: Graph) -> None:
+        connection, number = self._connection, self._number
+        connection.execute(sql.AMEND_GRAPH, (graph_body(graph), number))
+        connection.execute(sql.AMEND_RUN, (graph.digest, number))
+        known = {row[0]: row[1:] for row in connection.execute(sql.HOST_PLACES, (number,)).fetchall()}
+        for node in graph.nodes.values():
+            if node.name not in known:
+                raise no_such_host(node.name, self._run)
+            slots = compact(node.slots)
+            *place, held = known[node.name]
+            if place == [node.combo, node.wave, slots]:
+                continue
+            connection.execute(sql.AMEND_HOST, (node.combo, node.wave, slots, number, node.name))
+            if held and place[2] != slots:
+                connection.execute(sql.GIVE_BACK, (number, node.name))
+                connection.executemany(sql.TAKE, [(number, slot, node.name) for slot in node.slots])
 
     def finish(self) -> None:
         """The last statement before the commit."""
@@ -117,6 +136,11 @@ def append(connection: Connection, number: int, event: Event, seq: int, at: floa
         answer = AnswerRow.of(written)
         connection.execute(sql.ANSWER, (number, *answer[:-1], compact(answer.samples)))
     return written, row
+
+
+def graph_body(graph: Graph) -> bytes:
+    """As it stands in the table."""
+    return zlib.compress(compact(graph.to_json()).encode(), 1)
 
 
 def storable(text: str) -> str:

@@ -124,7 +124,7 @@ def rolled_back(_state: State, host: HostState, event: Event) -> None:
     enter(host, Status.ROLLED_BACK, event)
     host.back, host.passed, host.tried, host.step, host.ending = None, None, None, None, None
     host.slot, host.reserved, host.uncertain, host.round, host.not_before = False, False, False, None, 0.0
-    host.answered, host.gate_tries, host.found = {}, {}, {}
+    host.answered, host.gate_tries, host.found, host.discounted = {}, {}, {}, False
 
 
 def stays(_state: State, host: HostState, event: Event) -> None:

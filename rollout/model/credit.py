@@ -33,6 +33,8 @@ class Credit:
         self.verified: Counter[str] = Counter()
         self.late: Counter[str] = Counter()
         """Hosts that failed after they had been healthy on the target."""
+        self.outdated: Counter[str] = Counter()
+        """Verified hosts that prove nothing of what the plan says since it was amended."""
         self.exposed: Counter[str] = Counter()
         """Hosts in flight beyond what is proven."""
         self._total = 0
@@ -43,6 +45,11 @@ class Credit:
     def prove(self, combo: str, by: int) -> None:
         """So many more hosts of the combo are verified."""
         self.verified[combo] += by
+        self._earn(combo)
+
+    def discount(self, combo: str, by: int) -> None:
+        """So many more of the verified ones prove nothing any more."""
+        self.outdated[combo] += by
         self._earn(combo)
 
     def lose(self, combo: str, by: int) -> None:
@@ -65,8 +72,10 @@ class Credit:
 
     def _earn(self, combo: str) -> None:
         if self._harm is not None:
-            self._allowed[combo] = allowed(self._harm, self.verified[combo], self.late[combo])
-            self._allowed_in_all = allowed(self._harm, self.verified.total(), self.late.total())
+            proven = self.verified[combo] - self.outdated[combo]
+            in_all = self.verified.total() - self.outdated.total()
+            self._allowed[combo] = allowed(self._harm, proven, self.late[combo])
+            self._allowed_in_all = allowed(self._harm, in_all, self.late.total())
 
     def allows(self, combo: str | None = None) -> float:
         """How many hosts of the combo, or in all, may be in flight."""

@@ -32,6 +32,9 @@ class Kind(StrEnum):
     """The way to some hosts, or our own machine, is in doubt [path, by: path | controller, asked: hosts]: the run pauses."""
     RESTORED = "path-restored"
     """It works again [path]: that pause lifts itself."""
+    AMENDED = "amended"
+    """The plan or its files are others from here on [old, new: digests of graphs; by; reason; changed: sentences; excluded, gone: host -> why it
+    leaves; credit: combo -> those of its steps that are others: what was verified before proves nothing of it; gates: names of those that are others]"""
     ENDED = "controller-ended"
     """The controller let go of the lease [exit_code]."""
 

@@ -16,6 +16,7 @@ from rollout.model.again import (
     rolled_back,
     stays,
 )
+from rollout.model.amended import amended
 from rollout.model.breaker import key_in
 from rollout.model.chain import COMMIT, REMEDY
 from rollout.model.event import Event, Kind
@@ -302,6 +303,7 @@ _RUN: dict[Kind, Callable[[State, Event], tuple[str, ...]]] = {
     Kind.PROMOTED: promoted,
     Kind.SUSPECTED: suspect,
     Kind.RESTORED: restore,
+    Kind.AMENDED: amended,
     Kind.ENDED: _ended,
 }
 

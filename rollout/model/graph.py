@@ -36,6 +36,8 @@ class Node:
     """Known risks with an `applies` that concern the host."""
     waivers: tuple[str, ...] = ()
     """What lets it be touched although not all is well with it."""
+    to: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Where it is led, if it began before an amendment had its combo lead elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +192,8 @@ class Graph:
     is absent is judged by evidence alone), `_per` by `factor=value`. `on_fault` says what a breaker stops. `harm` is how many hosts an unseen
     defect is expected to harm, at 95 % (None: the ramp asks for no credit). `calendar` says when hosts may begin (None: always);
     nothing begins that would not end before `deadline`, an instant. `waivers` are those on which a host's place in the graph rests.
-    `digest` names plan, playbooks and hosts together; `parts` are the digests of each, for saying what changed.
+    `digest` names plan, playbooks and hosts together; `parts` are the digests of each, for saying what changed. `seed` is what ties among canaries
+    were decided by, `shape` a digest of all that says how waves are cut: a plan that is amended moves nobody without need.
     """
 
     plan: str
@@ -211,6 +214,8 @@ class Graph:
     tolerated_per: Mapping[str, int] = field(default_factory=dict)
     on_fault: Literal["isolate", "halt"] = "isolate"
     harm: float | None = None
+    seed: str = ""
+    shape: str = ""
     four_eyes: bool = False
     calendar: Calendar | None = None
     deadline: float | None = None
@@ -264,6 +269,11 @@ class Graph:
             found[wave.combo] = (*found[wave.combo], wave)
         return found
 
+    def target_of(self, host: str, step: Step | None) -> Mapping[str, tuple[str, ...]]:
+        """Where the host is led: as far as the step's own hop, if it is on one."""
+        combo = replace(self.chain_of(host), to=self.nodes[host].to or self.chain_of(host).to)
+        return combo.to if step is None else combo.leads_to(step)
+
     def chain_of(self, host: str) -> Combo:
         """The combo of a host in the graph."""
         return self.combos[self.nodes[host].combo]
@@ -289,6 +299,7 @@ class Graph:
                     list(n.zones),
                     list(n.risks),
                     list(n.waivers),
+                    dict(n.to),
                 ]
                 for n in self.nodes.values()
             ],
@@ -308,6 +319,8 @@ class Graph:
             "untouched": [[u.host, u.word, u.because, u.combo, u.cause] for u in self.untouched],
             "notes": list(self.notes),
             "harm": self.harm,
+            "seed": self.seed,
+            "shape": self.shape,
             "four_eyes": self.four_eyes,
             "calendar": self.calendar and self.calendar.to_json(),
             "deadline": self.deadline,
@@ -336,6 +349,8 @@ class Graph:
             untouched=tuple(Untouched(*u) for u in value["untouched"]),
             notes=tuple(value["notes"]),
             harm=value.get("harm"),
+            seed=value.get("seed", ""),
+            shape=value.get("shape", ""),
             four_eyes=value.get("four_eyes", False),
             calendar=None if calendar is None else Calendar.from_json(calendar),
             deadline=value.get("deadline"),
@@ -356,7 +371,8 @@ def _tolerated(value: Json) -> dict[str, Any]:
 def _node(value: Json) -> Node:
     """Graphs of earlier versions tell less of a host."""
     node = Node(value[0], value[1], value[2], tuple(value[3]), *value[4:9])
-    extra: dict[str, Any] = dict(zip(("zones", "risks", "waivers"), map(tuple, value[9:]), strict=False))
+    extra: dict[str, Any] = dict(zip(("zones", "risks", "waivers"), map(tuple, value[9:12]), strict=False))
+    extra["to"] = {factor: tuple(globs) for factor, globs in dict(*value[12:]).items()}
     return replace(node, **extra) if any(extra.values()) else node
 
 

@@ -100,6 +100,8 @@ class HostState:
     """Nobody answered there when it was last looked at."""
     away: bool = False
     """Others broke it before it was touched: it counts in its limits like a host that we broke."""
+    discounted: bool = False
+    """It went through steps that an amendment has changed since: verified, it is no proof of what the plan says now."""
     asking: bool = False
     """A question is in flight: known to the asking controller alone, never written."""
     reserved: bool = False

@@ -29,8 +29,9 @@ WALKING: Kin = ("", ())
 
 QUEUED = frozenset({"ready", "waiting"})
 
-Counted = tuple[Status, bool, bool, bool, bool, bool, bool, bool]
-"""As what a host counts: its status; whether it walks back, is held with its slot, failed, failed late, is exposed, has a round to answer, gets ready."""
+Counted = tuple[Status, bool, bool, bool, bool, bool, bool, bool, bool]
+"""As what a host counts: its status; whether it walks back, is held with its slot, failed, failed late, is exposed, has a round to answer, gets ready,
+and is no proof of an amended plan."""
 
 
 class Facets(NamedTuple):
@@ -241,6 +242,7 @@ class State:
             host.exposed,
             host.round is not None and host.status not in OUT,
             self._is_begun(host) and not self.kept(host.name),
+            host.discounted,
         )
         kind, when = place_of(self.graph, self.run, host)
         return Facets(
@@ -278,7 +280,7 @@ class State:
     def _count(self, node: Node, counted: Counted | None, by: int) -> None:
         if counted is None:
             return
-        status, walking, dead, harmed, late, exposed, asked, ahead = counted
+        status, walking, dead, harmed, late, exposed, asked, ahead, discounted = counted
         self.walking += by if walking else 0
         self.statuses[node.wave][status] += by
         if status in UNFINISHED:
@@ -288,6 +290,8 @@ class State:
             self.dead = +self.dead
         if status is Status.VERIFIED:
             self.credit.prove(node.combo, by)
+            if discounted:
+                self.credit.discount(node.combo, by)
         if status in {Status.RETIRED, Status.GONE, Status.EXCLUDED}:
             self.left[node.combo] += by
         if harmed:

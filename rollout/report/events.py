@@ -17,6 +17,7 @@ WORDS = {
     Kind.PAUSED: "pause asked",
     Kind.SUSPECTED: "PAUSED",
     Kind.RESTORED: "the pause lifts itself",
+    Kind.AMENDED: "AMENDED",
     Kind.ENDED: "the controller ends ({exit_code})",
     Kind.CONTINUED: "the pause is lifted",
     Kind.ABORTED: "abort asked",

@@ -1,0 +1,80 @@
+"""What an amendment does to what is known of a run: the graph is another from here on, and the hosts are where they were.
+
+It is folded on a State over the new graph. What was begun goes on; what was asked and cannot be answered any more is forgotten.
+"""
+
+from collections.abc import Collection, Mapping
+
+from rollout.model.event import Event
+from rollout.model.people import missed_round, round_key
+from rollout.model.progress import HostState, RunState, Status
+from rollout.model.seams import Answer
+from rollout.model.state import State
+
+_ANSWERS = frozenset({Answer.FAIL, Answer.ERROR, Answer.INCONCLUSIVE})
+
+
+def amended(state: State, event: Event) -> tuple[str, ...]:
+    """Gives the hosts whose values it changed. Waves that are no more are forgotten; so are answers of gates that are others now."""
+    _forget_waves(state.run, state.graph.waves)
+    credit = event.data.get("credit", {})
+    changed = frozenset(event.data.get("gates", ()))
+    touched = tuple(name for name, host in state.hosts.items() if _is_concerned(state, host, credit, changed))
+    for name in touched:
+        with state.changing(name) as host:
+            host.discounted = host.discounted or _is_outdated(state, host, credit)
+            _forget_answers(state, host, changed)
+    return touched
+
+
+def leave(host: HostState, event: Event) -> bool:
+    """A host that no graph holds any more leaves the run; False if it does not by this event. Never touched, it takes no place."""
+    for status, told in ((Status.EXCLUDED, "excluded"), (Status.GONE, "gone")):
+        because = event.data.get(told, {}).get(host.name)
+        if because is not None:
+            host.status, host.since, host.because = status, event.at, because
+            host.round, host.ending, host.not_before, host.slot = None, None, 0.0, False
+            host.stuck, host.suspect, host.away, host.harmed = False, None, False, False
+            host.answered, host.gate_tries = {}, {}
+            return True
+    return False
+
+
+def _forget_waves(run: RunState, waves: Collection[str]) -> None:
+    run.opened = {wave: at for wave, at in run.opened.items() if wave in waves}
+    run.passed = {wave: at for wave, at in run.passed.items() if wave in waves}
+    known = {round_key(moment, wave) for moment in ("before wave", "after wave") for wave in waves}
+    run.rounds = [key for key in run.rounds if key in known or key == "before run"]
+
+
+def _is_concerned(
+    state: State, host: HostState, credit: Mapping[str, Collection[str]], changed: Collection[str]
+) -> bool:
+    asked = host.answered or host.gate_tries or host.round is not None or host.ending in _ANSWERS
+    waits = host.status is Status.WAITING and bool(state.run.rounds)
+    return bool(asked and (changed or host.round)) or waits or _is_outdated(state, host, credit)
+
+
+def _is_outdated(state: State, host: HostState, credit: Mapping[str, Collection[str]]) -> bool:
+    """Whether it is healthy by, or has gone through, what the plan does not say any more."""
+    combo = state.combo_of(host.name)
+    steps = credit.get(combo.name)
+    if steps is None:
+        return False
+    is_healthy = host.status is Status.SOAKING or host.status is Status.VERIFIED
+    return is_healthy or any(step.name in steps for step in combo.reached(host.passed))
+
+
+def _forget_answers(state: State, host: HostState, changed: Collection[str]) -> None:
+    """A gate that is another is asked anew; one that is no more has nothing to say. A host that has not begun answers for what it missed."""
+    host.answered = {key: at for key, at in host.answered.items() if key.rsplit("/", 1)[1] not in changed}
+    host.gate_tries = {key: n for key, n in host.gate_tries.items() if key.rsplit("/", 1)[1] not in changed}
+    if host.ending in _ANSWERS and not host.gate_tries and host.status is not Status.HELD:
+        host.ending, host.stuck = None, False
+    if host.status is Status.WAITING and not host.attempt:
+        host.round = missed_round(state, host)
+    elif host.round is not None:
+        edge, what = host.round.split(" ", 1)
+        rules = state.graph.gates_at.get((edge, what), ())
+        if all(f"{host.round}/{rule.name}" in host.answered for rule in rules):
+            host.round = None
