@@ -14,6 +14,7 @@ COMMANDS = {
     "plan": "Show which host is upgraded when, and what is not touched.",
     "show": "Show a saved plan.",
     "diff": "Show what differs between two plans, or a saved plan and now.",
+    "graph": "Draw the waves of a plan: Mermaid or DOT.",
     "apply": "Carry out a plan, or carry on with the run of it.",
     "resume": "Carry on with the newest run.",
     "rehearse": "Carry out a plan on imagined hosts, in no time.",

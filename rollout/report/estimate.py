@@ -1,9 +1,11 @@
 """How long a plan takes and what its canaries prove."""
 
 from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from math import ceil
 
-from rollout.model.graph import Graph, Wave
+from rollout.model.graph import Combo, Graph, Node, Wave
 
 CONFIDENCE = 0.95
 
@@ -39,12 +41,36 @@ def _longest_path(graph: Graph) -> float:
     return max(ends.values(), default=0.0)
 
 
+@dataclass(frozen=True, slots=True)
+class Disruption:
+    """How long hosts are out of service if nothing fails, in host-seconds; how long guests are, in guest-seconds, and of how many hosts the guests are known."""
+
+    hosts: float
+    guests: float
+    known: int
+
+
+def disruption(graph: Graph, nodes: Iterable[Node]) -> Disruption:
+    """Out of service is a host in the steps in which it holds its slot. `simulate` counts guests the same way, with what fails."""
+    held = {name: seconds_held(combo) for name, combo in graph.combos.items()}
+    hosts = guests = 0.0
+    known = 0
+    for node in nodes:
+        hosts += held[node.combo]
+        if node.guests is not None:
+            guests += held[node.combo] * node.guests
+            known += 1
+    return Disruption(hosts, guests, known)
+
+
+def seconds_held(combo: Combo) -> float:
+    """What the steps in which a host holds its slot are expected to take."""
+    return sum(step.expect for step in combo.chain if combo.holds_slot(step.name))
+
+
 def _busiest_limit(graph: Graph) -> float:
     """Of each host only the steps in which it takes its place count."""
-    held = {
-        combo.name: sum(step.expect for step in combo.chain if combo.holds_slot(step.name))
-        for combo in graph.combos.values()
-    }
+    held = {combo.name: seconds_held(combo) for combo in graph.combos.values()}
     work: Counter[str] = Counter()
     for node in graph.nodes.values():
         for slot in node.slots:

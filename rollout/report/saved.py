@@ -9,7 +9,7 @@ from rollout.errors import RolloutError, UsageError
 from rollout.model.graph import Graph
 from rollout.model.plan import Plan
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)

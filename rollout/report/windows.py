@@ -1,12 +1,13 @@
 """When hosts may begin, as `rollout plan` shows it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import inf
 
 from rollout.model.graph import Graph, Node
 from rollout.model.windows import Calendar, Key
 from rollout.model.zones import UTC, Zone, told
+from rollout.report.estimate import seconds_of_run
 from rollout.report.plain import counted, listed, plain, spoken, table
 
 SHOWN = 8
@@ -23,10 +24,39 @@ def lines(graph: Graph, now: float | None = None) -> list[str]:
             *_meant(graph, graph.calendar, at),
         ]
     if graph.deadline is not None:
-        found.append(
-            f"deadline: {told(Zone(UTC), graph.deadline, at)} ({UTC}); nothing begins that would not end before it"
-        )
+        found.append(deadline(graph, graph.deadline, at))
     return found
+
+
+def deadline(graph: Graph, ends: float, now: float) -> str:
+    """When nothing begins any more, and whether that is too soon."""
+    said = f"deadline: {told(Zone(UTC), ends, now)} ({UTC})"
+    if ends <= now:
+        return f"{said} has passed: nothing begins; write a later `deadline`, and plan again"
+    needed = seconds_of_run(graph)
+    late = (
+        f"; it is in {spoken(ends - now)}, and the plan takes at least {spoken(needed)}: what is left then is not begun"
+        if now + needed > ends
+        else ""
+    )
+    return f"{said}; nothing begins that would not end before it{late}"
+
+
+def of_hosts(graph: Graph, nodes: Sequence[Node], now: float) -> list[str]:
+    """One line: from when on how many of them may begin, by their own windows; none if the plan has no windows."""
+    if graph.calendar is None:
+        return []
+    found: dict[str, int] = {}
+    for node in nodes:
+        opens = graph.calendar.next_opening(node.zones, now, node.expect)
+        zone = graph.calendar.zone(node.zones)
+        when = (
+            "never" if opens is None else "now" if opens <= now else f"{told(zone, opens, now)} ({zone.name})"
+        )
+        found[when] = found.get(when, 0) + 1
+    shown = [f"{when}: {counted(number, 'host')}" for when, number in list(found.items())[:SHOWN]]
+    more = [f"and {len(found) - SHOWN} more times"] if len(found) > SHOWN else []
+    return [f"  may begin {'; '.join([*shown, *more])}"] if found else []
 
 
 def _written(calendar: Calendar) -> list[str]:

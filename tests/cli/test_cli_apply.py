@@ -214,7 +214,7 @@ def test_a_plan_says_with_its_exit_code_whether_there_is_work(
     said = rollout("plan", "here/plan.yml", "--detailed-exitcode", "--json")
     assert said.code == 2
     lines = [json.loads(line) for line in said.out.splitlines()]
-    assert [line["type"] for line in lines] == ["plan", "wave", "wave", "wave", "untouched"]
+    assert [line["type"] for line in lines] == ["plan", *["combo"] * 2, *["wave"] * 3, "untouched"]
     (plan.parent / "inventory.yml").write_text(INVENTORY.replace("os: old", "os: new"))
     assert rollout("plan", "here/plan.yml", "--detailed-exitcode").code == 0
     said = rollout("apply", "here/plan.yml")

@@ -1,4 +1,4 @@
-"""diff: between two saved plans, two plan files, or one of each."""
+"""plan, show, diff and graph: what is read of a plan."""
 
 import json
 from pathlib import Path
@@ -57,3 +57,55 @@ def test_two_plans_are_compared_saved_or_not(rollout: Typist, plan: Path) -> Non
 def test_what_is_no_plan_is_said(rollout: Typist, plan: Path) -> None:
     assert rollout("diff", str(plan), "nowhere.json").code == 64
     assert rollout("diff").code == 64
+
+
+def test_a_plan_and_a_saved_one_are_shown_in_three_forms(rollout: Typist, plan: Path) -> None:
+    rollout("plan", str(plan), "-o", "saved.json")
+    for form in ("text", "json", "markdown"):
+        shown = rollout("plan", str(plan), "--format", form).out
+        assert rollout("show", "saved.json", "--format", form).out == shown
+    assert rollout("show", "saved.json", "--json").out == rollout("plan", str(plan), "--json").out
+    kinds = [json.loads(line)["type"] for line in rollout("show", "saved.json", "--json").out.splitlines()]
+    assert kinds == ["plan", "combo", "combo", "wave", "wave", "wave", "untouched"]
+    assert rollout("plan", str(plan), "--format", "markdown").out.startswith("## Plan `imagined`\n")
+
+
+def test_a_plan_is_expected_by_its_digest(rollout: Typist, plan: Path) -> None:
+    digest = json.loads(rollout("plan", str(plan), "--json").out.splitlines()[0])["digest"]
+    for expected in (digest, digest[:8]):
+        assert rollout("plan", str(plan), "--expect", expected).code == 0
+    said = rollout("plan", str(plan), "--expect", "0123456789ab", "-o", "saved.json")
+    assert said.code == 6
+    assert f"its digest is {digest}, and 0123456789ab was expected" in said.err
+    assert f"then expect {digest[:12]}" in said.err
+    assert said.out == ""
+    assert not Path("saved.json").exists()
+    for wrong in (digest[:7], "not-a-digest"):
+        assert rollout("plan", str(plan), "--expect", wrong).code == 64
+
+
+def test_a_saved_plan_of_another_version_is_refused(rollout: Typist, plan: Path) -> None:
+    rollout("plan", str(plan), "-o", "saved.json")
+    saved = json.loads(Path("saved.json").read_text())
+    Path("saved.json").write_text(json.dumps({**saved, "saved_plan": saved["saved_plan"] - 1}))
+    for words in (
+        ["show", "saved.json"],
+        ["diff", "saved.json"],
+        ["apply", "saved.json"],
+        ["graph", "saved.json"],
+    ):
+        said = rollout(*words)
+        assert (said.code, said.err) == (
+            64,
+            "rollout: saved.json: a saved plan of another version of rollout; plan again\n",
+        )
+
+
+def test_a_plan_is_drawn(rollout: Typist, plan: Path) -> None:
+    rollout("plan", str(plan), "-o", "saved.json")
+    chart = rollout("graph", str(plan)).out
+    assert chart.startswith("flowchart LR\n  n0([")
+    assert rollout("graph", "saved.json").out == chart
+    assert rollout("graph", "saved.json", "--format", "dot", "-o", "plan.dot").out == ""
+    assert Path("plan.dot").read_text().startswith('digraph "imagined" {\n')
+    assert rollout("graph", str(plan), "-o", "nowhere/plan.mmd").code == 64
