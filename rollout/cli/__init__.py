@@ -11,6 +11,7 @@ import click
 COMMANDS = {
     "init": "Write a commented plan, an example inventory and the playbooks.",
     "validate": "Check a plan and its inventory; report every mistake.",
+    "schema": "Print the JSON Schema of a plan, for editors.",
     "plan": "Show which host is upgraded when, and what is not touched.",
     "show": "Show a saved plan.",
     "diff": "Show what differs between two plans, or a saved plan and now.",
