@@ -7,7 +7,7 @@ from functools import partial
 
 from rollout.errors import Problem
 from rollout.graph.hops import Way, way
-from rollout.graph.verdict import judge, meets, waived_by
+from rollout.graph.verdict import drift, judge, meets, waived_by
 from rollout.model.fleet import Fleet, Host
 from rollout.model.graph import Untouched
 from rollout.model.plan import ComboRule, Plan
@@ -97,17 +97,18 @@ def _place(matching: _Matching, hosts: list[Host]) -> None:
 def _assign(matching: _Matching, rule: ComboRule, hosts: list[Host]) -> None:
     plan, given, matched = matching.plan, matching.given, matching.into
     host = hosts[0]
-    if rule.verdict != "blocked":
+    is_shut = rule.verdict == "blocked" and not waived_by(plan, rule, host, "blocked", given.today)
+    if not is_shut:
         really = {**host.factors, **host.probed}
         if is_current(plan, host.factors, rule) or is_current(plan, really, rule):
             _mark_current(matched, rule, hosts)
             return
-        drift = _drift(plan, rule, host)
-        if drift and not waived_by(plan, rule, host, "drift", given.today):
-            _exclude(matched, hosts, drift, rule, "drift")
+        drifted = drift(plan, rule, host)
+        if drifted and not waived_by(plan, rule, host, "drift", given.today):
+            _exclude(matched, hosts, drifted, rule, "drift")
             return
     found = way(plan, rule, host.factors, partial(fits, plan), partial(_is_open, plan, host))
-    if found.lacking and rule.verdict != "blocked":
+    if found.lacking and not is_shut:
         _exclude(matched, hosts, found.lacking, rule, "path")
         return
     judgement = judge(
@@ -137,18 +138,6 @@ def _targets(rule: ComboRule, found: Way) -> list[Wanted]:
 
 def _is_open(plan: Plan, host: Host, hop: Hop) -> bool:
     return all(meets(plan, host, name, wanted) for name, wanted in hop.require.items())
-
-
-def _drift(plan: Plan, rule: ComboRule, host: Host) -> str:
-    """What a probe found instead of what the combo matches; empty if it found no other."""
-    if fits(plan, {**host.factors, **host.probed}, rule.match):
-        return ""
-    other = [
-        f"{factor} is {host.probed[factor]}, and {host.factors.get(factor, 'nothing')} in the inventory"
-        for factor, wanted in rule.match.items()
-        if factor in host.probed and not fits(plan, host.probed, {factor: wanted})
-    ]
-    return f"drift: by its probe {', '.join(other)}"
 
 
 def _mark_current(matched: Matched, rule: ComboRule, hosts: list[Host]) -> None:

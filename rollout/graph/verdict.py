@@ -10,6 +10,7 @@ from rollout.graph.toolchain import of_toolchain
 from rollout.model.fleet import Host
 from rollout.model.plan import ComboRule, Plan, Risk
 from rollout.model.verdict import Cause, Hop, Judgement, Toolchain, Waiver, Wanted, Word
+from rollout.model.versions import fits
 
 _RANK: Mapping[Word, int] = {"supported": 0, "waived": 1, "unknown": 2, "blocked": 3}
 
@@ -42,8 +43,10 @@ def judge(
     known = Known.of(host, targets)
     risks = [(risk, speaks(known.now, plan.orders, risk.applies)) for risk in plan.risks if risk.applies]
     concerning = [(risk, answer) for risk, answer in risks if answer is not False]
+    drifted = drift(plan, rule, host)
     findings = [
         *_declared(rule),
+        *([_Finding("blocked", "drift", drifted, "drift")] if drifted else []),
         *_required(plan, rule, known, hops),
         *_compatible(plan, known),
         *(_Finding(word, "toolchain", said, "toolchain") for word, said in of_toolchain(known, toolchain)),
@@ -92,6 +95,17 @@ def waived_by(plan: Plan, rule: ComboRule, host: Host, what: str, today: str) ->
     """The name of the waiver that lets it pass on that day."""
     waiver = _waiver([one for one in plan.waivers if _is_about(one, rule, host)], what, today)
     return waiver.name if waiver is not None else None
+
+
+def drift(plan: Plan, rule: ComboRule, host: Host) -> str:
+    """What a probe found instead of what the combo matches; empty if it found no other."""
+    other = [
+        f"{factor} is {host.probed[factor]}, and {host.factors.get(factor, 'nothing')} in the inventory"
+        for factor, wanted in rule.match.items()
+        if factor in host.probed
+        and not fits((host.probed[factor],), wanted, plan.orders.get(factor, "dotted"))
+    ]
+    return f"drift: by its probe {', '.join(other)}" if other else ""
 
 
 def _is_about(waiver: Waiver, rule: ComboRule, host: Host) -> bool:
