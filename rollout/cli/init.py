@@ -1,6 +1,7 @@
 """`rollout init`."""
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -14,27 +15,38 @@ SKIPPED = shutil.ignore_patterns("__pycache__", "*.pyc", "*.retry")
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False), default=Path())
+@click.option("--from", "source", metavar="INVENTORY", help="Draft the plan for the hosts of this inventory.")
+@click.option(
+    "--hosts", metavar="PATTERN", help="With --from: the hosts, as Ansible names them.  [default: all]"
+)
+@click.option(
+    "--probe", is_flag=True, help="With --from: ask the hosts what they are; it changes nothing on them."
+)
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
-def command(directory: Path, force: bool) -> None:
+def command(directory: Path, source: str | None, hosts: str | None, probe: bool, force: bool) -> None:
     """Write a commented plan, an example inventory and the playbooks.
 
-    Into DIRECTORY, by default the current one. The playbooks are yours from then on: change them as you need.
+    Into DIRECTORY, by default the current one. The playbooks are yours from then on: change them as you need. With --from the plan is drafted
+    for your inventory: the combinations that there are, with their hosts.
     """
+    if source is not None:
+        from rollout.cli import _drafting
+
+        _drafting.write(directory, source, hosts or "all", probe=probe, force=force)
+        return
+    if hosts is not None or probe:
+        raise UsageError("--hosts and --probe need --from INVENTORY")
     pieces = {
         "plan.yml": TEMPLATES / "plan.yml",
         "inventory.yml": TEMPLATES / "inventory.yml",
         "playbooks": shipped_playbooks(),
     }
-    there = [name for name in pieces if (directory / name).exists()]
-    if there and not force:
-        raise UsageError(
-            f"{', '.join(str(directory / name) for name in there)}: already there; --force overwrites"
-        )
+    refuse_if_there(directory, pieces, force=force)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for name, origin in pieces.items():
             if origin.is_dir():
-                shutil.copytree(origin, directory / name, dirs_exist_ok=True, ignore=SKIPPED)
+                copy_playbooks(directory)
             else:
                 shutil.copyfile(origin, directory / name)
     except OSError as error:
@@ -43,6 +55,20 @@ def command(directory: Path, force: bool) -> None:
     click.echo(
         f"next: edit them, then `rollout validate {directory / 'plan.yml'}` and `rollout plan {directory / 'plan.yml'}`"
     )
+
+
+def refuse_if_there(directory: Path, names: Iterable[str], *, force: bool) -> None:
+    """Raises UsageError for what would be overwritten."""
+    there = [name for name in names if (directory / name).exists()]
+    if there and not force:
+        raise UsageError(
+            f"{', '.join(str(directory / name) for name in there)}: already there; --force overwrites"
+        )
+
+
+def copy_playbooks(directory: Path) -> None:
+    """The shipped ones, into the folder beside the plan."""
+    shutil.copytree(shipped_playbooks(), directory / "playbooks", dirs_exist_ok=True, ignore=SKIPPED)
 
 
 def shipped_playbooks() -> Path:
