@@ -91,9 +91,9 @@ def sets_of_nobody(plan: Plan, inventory: Inventory) -> Iterator[Problem]:
     ]
     written += [(set_path(one.name), one.hosts) for one in plan.limits.together]
     for path, globs in written:
-        for glob in globs:
+        for index, glob in enumerate(globs):
             if not any(fnmatchcase(host, glob) for host in inventory.all_hosts):
                 message = (
                     f"no host of the inventory is called {shown(glob)}{meant(glob, inventory.all_hosts)}"
                 )
-                yield Problem(plan.place(*path), message)
+                yield Problem(plan.place(*path, index), message)

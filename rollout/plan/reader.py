@@ -11,7 +11,7 @@ from rollout.plan.files import text_of
 from rollout.plan.scalars import spoken
 from rollout.plan.shape import validate
 from rollout.plan.text import Node, parse
-from rollout.plan.words import plain
+from rollout.plan.words import COMMA, plain
 
 
 def read(path: Path) -> meant.Plan:
@@ -54,7 +54,10 @@ def _empty(root: Node) -> list[Problem]:
     empty = [(path, node) for path, node in root.walk() if node.kind == "scalar" and node.scalar is None]
     return [
         Problem(
-            node.at, f"{path[-1]} has no value" if isinstance(path[-1], str) else "this item has no value"
+            node.at,
+            f"{path[-1]} has no value{COMMA if node.gap else ''}"
+            if isinstance(path[-1], str)
+            else "this item has no value",
         )
         for path, node in empty
     ]

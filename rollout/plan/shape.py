@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from rollout.errors import Problem
 from rollout.plan.text import Node
-from rollout.plan.words import expected, shown
+from rollout.plan.words import COMMA, expected, shown
 
 Model = TypeVar("Model", bound=BaseModel)
 _YAML_1_1 = {"yes", "no", "on", "off", "y", "n"}
@@ -91,8 +91,10 @@ def _problem(model: type[BaseModel], root: Node, error: Any, also: tuple[str, ..
         holder = node.key or node.place
         return Problem(holder, f"{_label(path) or called} has no key {shown(last)}, which is required")
     if last == "[key]":
-        return Problem(node.key or node.place, str(context.get("error", error["msg"])))
-    return Problem(node.at, f"{_label(path)}{_sentence(kind, context, node, error['msg'])}".lstrip(": "))
+        said = str(context.get("error", error["msg"]))
+        return Problem(node.key or node.place, said + (COMMA if node.gap else ""))
+    said = f"{_label(path)}{_sentence(kind, context, node, error['msg'])}".lstrip(": ")
+    return Problem(node.at, said + (COMMA if node.gap else ""))
 
 
 def _sentence(kind: str, context: dict[str, Any], node: Node, message: str) -> str:

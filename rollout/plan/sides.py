@@ -66,13 +66,16 @@ def _implied(
 
 def mistakes(
     step: schema.Step, before: Sequence[str], known: Sequence[str]
-) -> Iterator[tuple[tuple[str, ...], str]]:
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """What is wrong with a step's undo, commit and closes, each with the path of the key that it is about."""
-    for name in schema.globs(step.closes) if step.closes is not None else ():
+    for index, name in enumerate(schema.globs(step.closes) if step.closes is not None else ()):
         if name not in known:
-            yield ("closes",), f"unknown step {shown(name)}{expected(name, before)}"
+            yield ("closes", index), f"unknown step {shown(name)}{expected(name, before)}"
         elif name not in before:
-            yield ("closes",), f"step {step.name} cannot close {shown(name)}, which does not come before it"
+            yield (
+                ("closes", index),
+                f"step {step.name} cannot close {shown(name)}, which does not come before it",
+            )
     if step.commit is not None and step.undo is None:
         yield ("commit",), f"step {step.name} has a commit and no undo: there is nothing to make final"
     for key, side in (("undo", step.undo), ("commit", step.commit)):

@@ -46,6 +46,8 @@ class Node:
     items: list["Node"] = field(default_factory=list)
     size: int = 1
     height: int = 1
+    gap: bool = False
+    """Nothing stands there, behind a comma inside braces: most likely it was meant as text."""
 
     @property
     def at(self) -> Place:
@@ -112,6 +114,8 @@ def parse(text: str, file: str) -> tuple[Node | None, list[Problem]]:
             builder.feed(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        if error.context in _BEGUN:
+            mark = error.context_mark
         place = builder.place(mark) if mark else Place(file)
         builder.problems.append(Problem(place, f"not YAML: {_syntax(error, text, place)}"))
         return None, builder.problems
@@ -130,11 +134,18 @@ def _place_of(text: str, offset: int, file: str) -> Place:
 def _syntax(error: yaml.MarkedYAMLError, text: str, place: Place) -> str:
     problem = error.problem or "cannot be read"
     line = (text.splitlines() + [""] * place.line)[place.line - 1]
-    if line[place.column - 1 : place.column] == "\t":
+    first = line[place.column - 1 : place.column]
+    if first == "\t":
         return "a tab cannot indent or begin a value; use spaces"
+    if error.context in _BEGUN or problem.startswith("found character that cannot start"):
+        return f"text that begins with {shown(first)} needs quotes"
     if problem.startswith("mapping values are not allowed"):
         return '": " is not allowed here; put text that holds it in quotes, and check the indentation'
     return plain(f"{problem}, {error.context}" if error.context else problem)
+
+
+_BEGUN = ("while scanning a tag", "while scanning an alias", "while scanning a block scalar")
+"""What a range or a glob without quotes is taken for: `!=1.9`, `*.example`, `>=1.9`."""
 
 
 def _core(text: str) -> Scalar:
@@ -163,6 +174,7 @@ class _Open:
     waiting: bool = False
     name: str | None = None
     key: Place | None = None
+    braces: bool = False
 
 
 class _Builder:
@@ -190,16 +202,18 @@ class _Builder:
             self._tag(event.tag, any(event.implicit), place)
             is_plain = bool(event.implicit[0])
             self._anchored(event.anchor, place)
-            node = Node(
-                "scalar", place, text=event.value, scalar=_core(event.value) if is_plain else event.value
-            )
+            scalar = _core(event.value) if is_plain else event.value
+            top = self._open[-1] if self._open else None
+            gap = is_plain and not event.value and top is not None and top.braces and bool(top.node.entries)
+            node = Node("scalar", place, text=event.value, scalar=scalar, gap=gap)
             self._done(node, event.anchor, is_plain)
         elif isinstance(event, yaml.CollectionStartEvent):
             self._tag(event.tag, event.implicit, place)
             self._anchored(event.anchor, place)
             self._spend(1, 1, place)
             is_map = isinstance(event, yaml.MappingStartEvent)
-            self._open.append(_Open(Node("map" if is_map else "list", place), event.anchor))
+            node = Node("map" if is_map else "list", place)
+            self._open.append(_Open(node, event.anchor, braces=is_map and bool(event.flow_style)))
         elif isinstance(event, yaml.CollectionEndEvent):
             opened = self._open.pop()
             self._done(opened.node, opened.anchor, is_plain=False)
@@ -225,7 +239,10 @@ class _Builder:
             if any(opened.anchor == anchor for opened in self._open):
                 self._wrong(place, f"alias {shown(anchor)} stands inside what it repeats")
             else:
-                self._wrong(place, f"there is no anchor {shown(anchor)} above this alias")
+                self._wrong(
+                    place,
+                    f"there is no anchor {shown(anchor)} above this alias; text that begins with * needs quotes",
+                )
             target = Node("scalar", place, text=f"*{anchor}", scalar=f"*{anchor}")
         self._spend(target.size, target.height, place)
         self._done(target.copied(), None, is_plain=False)

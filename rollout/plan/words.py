@@ -5,6 +5,9 @@ from difflib import get_close_matches
 
 LONGEST = 60
 
+COMMA = "; inside {} a comma begins the next key, so text that holds one needs quotes"
+"""Said of a key without a value there."""
+
 
 def plain(text: str) -> str:
     """The text without anything that could move a cursor: what is not printable is written as an escape."""
@@ -19,8 +22,8 @@ def shown(text: object) -> str:
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """`; did you mean "x"?` for the nearest known word, or nothing."""
-    close = get_close_matches(word, list(known), n=1)
+    """`; did you mean "x"?` for the nearest known word, or nothing. Never the word itself: that was not the mistake."""
+    close = get_close_matches(word, [name for name in known if name != word], n=1)
     return f"; did you mean {shown(close[0])}?" if close else ""
 
 
