@@ -188,6 +188,7 @@ def wholes(draw: st.DrawFn) -> Whole:
     if way == "fleet":
         combos = tuple(replace(rule, waves=None) for rule in combos)
     compat = _compat(draw)
+    is_strict = bool(compat) and draw(st.booleans())
     plan = Plan(
         name="whole",
         file="plan.yml",
@@ -205,7 +206,7 @@ def wholes(draw: st.DrawFn) -> Whole:
         risks=_risks(draw),
         probes={"os": "os_release"},
         compat=compat,
-        unlisted="unknown" if compat and draw(st.integers(0, 1)) else "supported",
+        unlisted="unknown" if is_strict else "supported",
         waivers=_waivers(draw),
         hops=_hops(draw),
     )
