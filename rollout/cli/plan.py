@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from rollout.cli import _compiling, _options, _showing
-from rollout.errors import HAS_CHANGES, PlanStale
+from rollout.cli import _compiling, _explaining, _options, _showing
+from rollout.errors import HAS_CHANGES, PlanStale, UsageError
 
 LEAST = 8
 """Characters of a digest that name a plan."""
@@ -42,6 +42,7 @@ def _digest(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
     callback=_digest,
     help="Exit with 6 unless the plan has this digest (its first 8 characters or more).",
 )
+@click.option("--explain", metavar="HOST", help="All that is planned for this host, and why.")
 @click.option("--probe", is_flag=True, help="Ask the hosts what they are first; it changes nothing on them.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are hosts to upgrade.")
 def command(
@@ -51,6 +52,7 @@ def command(
     form: str,
     as_json: bool,
     expect: str | None,
+    explain: str | None,
     probe: bool,
     detailed_exitcode: bool,
     allow_unknown: bool,
@@ -59,7 +61,7 @@ def command(
 
     Reads the plan, the playbooks and the inventory; without --probe it reaches no host.
     """
-    _, _, compiled = _compiling.graph_of(plan, allow_unknown=allow_unknown, probe=probe)
+    read, inventory, compiled = _compiling.graph_of(plan, allow_unknown=allow_unknown, probe=probe)
     digest = compiled.graph.digest
     if expect is not None and not digest.startswith(expect):
         raise PlanStale(
@@ -68,6 +70,11 @@ def command(
         )
     if out is not None:
         _compiling.write_saved(out, compiled)
+    if explain is not None:
+        if form == "markdown":
+            raise UsageError("--explain tells of a host as text or as JSON, not as Markdown")
+        _explaining.explain(read, inventory, compiled, explain, as_json=as_json or form == "json")
+        return 0
     try:
         _showing.show(compiled, "json" if as_json else form)
     except BrokenPipeError:  # whoever reads it has seen enough; the exit code is for the one who asked

@@ -32,6 +32,11 @@ def of_rows(plan: Plan, known: Known) -> Iterator[Told]:
         yield "unknown", f"no compatibility file says anything of it on its way to {goal}"
 
 
+def is_about(plan: Plan, known: Known, row: Compatibility) -> bool | None:
+    """Whether the row speaks of the host on any leg of its way. None: it might."""
+    return _answer(plan, known, row)[0]
+
+
 def _answer(plan: Plan, known: Known, row: Compatibility) -> tuple[bool | None, int]:
     """Whether the row speaks of any leg, and of which. None: of one it might."""
     found: tuple[bool | None, int] = (False, 0)

@@ -52,8 +52,7 @@ def judge(
         *(_Finding(word, "toolchain", said, "toolchain") for word, said in of_toolchain(known, toolchain)),
         *(_risked(plan, known, risk, answer) for risk, answer in concerning if _keeps(risk)),
     ]
-    waivers = [waiver for waiver in plan.waivers if _is_about(waiver, rule, host)]
-    judgement = _weighed(findings, waivers, today, allow_unknown=allow_unknown)
+    judgement = _weighed(findings, vouching(plan, rule, host), today, allow_unknown=allow_unknown)
     return replace(judgement, risks=tuple(risk.name for risk, _ in concerning))
 
 
@@ -91,9 +90,14 @@ def meets(plan: Plan, host: Host, name: str, wanted: Sequence[str]) -> bool:
     return speaks(Known.of(host).now, plan.orders, {name: tuple(wanted)}) is True
 
 
+def vouching(plan: Plan, rule: ComboRule, host: Host) -> list[Waiver]:
+    """The waivers that are about the host, expired ones, too."""
+    return [waiver for waiver in plan.waivers if _is_about(waiver, rule, host)]
+
+
 def waived_by(plan: Plan, rule: ComboRule, host: Host, what: str, today: str) -> str | None:
     """The name of the waiver that lets it pass on that day."""
-    waiver = _waiver([one for one in plan.waivers if _is_about(one, rule, host)], what, today)
+    waiver = _waiver(vouching(plan, rule, host), what, today)
     return waiver.name if waiver is not None else None
 
 

@@ -109,3 +109,20 @@ def test_a_plan_is_drawn(rollout: Typist, plan: Path) -> None:
     assert rollout("graph", "saved.json", "--format", "dot", "-o", "plan.dot").out == ""
     assert Path("plan.dot").read_text().startswith('digraph "imagined" {\n')
     assert rollout("graph", str(plan), "-o", "nowhere/plan.mmd").code == 64
+
+
+def test_one_host_is_explained(rollout: Typist, plan: Path) -> None:
+    said = rollout("plan", str(plan), "--explain", "a2")
+    assert said.code == 0
+    assert said.out.startswith("host a2: wave a/2 of plan imagined, digest ")
+    assert "  os        old  hostvar os\n" in said.out
+    assert json.loads(rollout("plan", str(plan), "--explain", "b2", "--json").out)["word"] == "current"
+    assert rollout("plan", str(plan), "--explain", "a2", "--format", "markdown").code == 64
+
+
+def test_a_host_that_is_not_there_is_told_with_the_nearest_name(rollout: Typist, plan: Path) -> None:
+    said = rollout("plan", str(plan), "--explain", "a22")
+    assert (said.code, said.err) == (64, "rollout: the inventory has no host 'a22'; did you mean 'a2'?\n")
+    plan.write_text(PLAN.replace("hosts: all", "hosts: 'all:!b1'"))
+    said = rollout("plan", str(plan), "--explain", "b1")
+    assert said.err == "rollout: b1 is in the inventory, but the pattern 'all:!b1' does not select it\n"
