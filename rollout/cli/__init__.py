@@ -18,6 +18,7 @@ COMMANDS = {
     "graph": "Draw the waves of a plan: Mermaid or DOT.",
     "apply": "Carry out a plan, or carry on with the run of it.",
     "resume": "Carry on with the newest run.",
+    "amend": "Let a run go on with a plan that has changed.",
     "rehearse": "Carry out a plan on imagined hosts, in no time.",
     "simulate": "Tell how a plan would go, with defects, stragglers and crashes.",
     "status": "Show where the run stands.",

@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from rollout.errors import PlanStale, UsageError
@@ -68,15 +69,19 @@ def resolve(plan: Plan, *, probe: bool = False) -> "Inventory":
 
 def compiled(plan: Plan, found: "Inventory", *, allow_unknown: bool = False) -> Compiled:
     """The graph. Raises PlanInvalid."""
-    from importlib.metadata import version
-
     from rollout.graph import compile_graph
     from rollout.plan.fleet import fleet
 
-    given = Given(today(), Toolchain(version("ansible-core")), allow_unknown)
-    graph = compile_graph(plan, fleet(plan, found), parts(plan), given)
+    graph = compile_graph(plan, fleet(plan, found), parts(plan), given(allow_unknown))
     graph = replace(graph, notes=(*graph.notes, *found.notes))
     return Compiled(graph, str(Path(plan.file).absolute()), saved.amounts(plan), tool())
+
+
+def given(allow_unknown: bool) -> Given:
+    """What verdicts depend on beside plan and fleet: today, and the Ansible of this machine."""
+    from importlib.metadata import version
+
+    return Given(today(), Toolchain(version("ansible-core")), allow_unknown)
 
 
 def parts(plan: Plan) -> dict[str, str]:
@@ -118,7 +123,8 @@ def refuse_if_changed(run: str, begun: Graph, plan: Plan) -> None:
     if said:
         raise PlanStale(
             f"run {run} was begun with other files:{_listed(said)}\n"
-            f"put them back to carry it on, or give it up and begin a new run: rollout apply {plan.file} --new-run"
+            f"to go on with them: rollout amend {quote(plan.file)}   (shows what changes for which hosts, and asks; then `rollout resume`)\n"
+            f"or put them back, or give the run up and begin a new one: rollout apply {quote(plan.file)} --new-run"
         )
 
 

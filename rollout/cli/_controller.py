@@ -19,7 +19,7 @@ from rollout.engine.paths import Examiner, PathAsker, ThreadedPaths
 from rollout.engine.steps import Steps
 from rollout.engine.subjects import Connect, Subjects
 from rollout.engine.ways import SshWays
-from rollout.errors import INTERRUPTED, TERMINATED, TIME_BUDGET_USED, InventoryError
+from rollout.errors import INTERRUPTED, TERMINATED, TIME_BUDGET_USED, Amended, InventoryError
 from rollout.journal import Journal, Owner
 from rollout.model.decision import Stop
 from rollout.model.event import Event, Kind
@@ -152,19 +152,23 @@ def control(
     if lift is not None:
         book.request(run, Event(Kind.CONTINUED, lift))
     inbox = TickingInbox(screen.tick)
-    engine = Engine(
-        book,
-        lease,
-        graph,
-        reach.steps(),
-        reach.asker,
-        reach.subjects(graph),
-        inbox,
-        listener=screen.tell,
-        gone=gone,
-        paths=reach.paths,
-        until=until,
-    )
+    try:
+        engine = Engine(
+            book,
+            lease,
+            graph,
+            reach.steps(),
+            reach.asker,
+            reach.subjects(graph),
+            inbox,
+            listener=screen.tell,
+            gone=gone,
+            paths=reach.paths,
+            until=until,
+        )
+    except Amended as error:
+        book.release(lease, error.exit_code, str(error))
+        raise
     if until is not None:
         words = (
             "time used up: nothing more began, and what was in flight has ended; `rollout resume` carries on"

@@ -7,7 +7,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from rollout import journal
-from rollout.errors import HALTED, JournalError, UsageError
+from rollout.errors import HALTED, Amended, JournalError, UsageError
 from rollout.journal import Journal, Owner, RunRow
 from rollout.model.event import REQUESTS, Event, Kind
 from rollout.model.fold import apply
@@ -114,12 +114,16 @@ def is_finished(book: Journal, row: RunRow) -> bool:
 
 def folded(book: Journal, run: str) -> State:
     """Where every host stands, requests that nobody has read yet included."""
-    graph = book.graph(run)
-    found, hosts, tail = book.load(run, graph)
-    state = State(graph, found, hosts)
-    for event in tail:
-        apply(state, event)
-    return state
+    while True:
+        graph = book.graph(run)
+        try:
+            found, hosts, tail = book.load(run, graph)
+        except Amended:
+            continue  # between two reads
+        state = State(graph, found, hosts)
+        for event in tail:
+            apply(state, event)
+        return state
 
 
 def lesson(book: Journal, plan: str) -> Lesson:

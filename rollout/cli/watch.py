@@ -10,6 +10,7 @@ from rollout.cli._screen import Screen
 from rollout.errors import HALTED
 from rollout.journal import Ended, Journal, RunRow
 from rollout.model.decision import Stop
+from rollout.model.event import Kind
 from rollout.model.fold import apply
 from rollout.model.graph import Graph
 from rollout.model.state import State
@@ -42,8 +43,13 @@ def command(journal: str | None, run: str | None, as_json: bool, verbose: bool) 
             click.echo(f"run {plain(row.id)}:")
             for line in ending.combos(graph, state):
                 click.echo(f"  {line}")
-        with _screen.screen(row.id, graph, as_json=as_json, verbose=verbose, log=None) as screen:
-            ended = _follow(book, row.id, state, screen)
+        ended = None
+        while ended is None:
+            with _screen.screen(row.id, graph, as_json=as_json, verbose=verbose, log=None) as screen:
+                ended = _follow(book, row.id, state, screen)
+            if ended is None:
+                graph = book.graph(row.id)
+                state = _state(book, row, graph)
     if as_json:
         click.echo(json.dumps({"type": "ended", "exit_code": ended.exit_code, "because": ended.because}))
     else:
@@ -59,12 +65,15 @@ def _state(book: Journal, row: RunRow, graph: Graph) -> State:
     return State(graph, found, hosts)
 
 
-def _follow(book: Journal, run: str, state: State, screen: Screen) -> Ended:
-    """Show what happens, until nobody holds the run any more."""
+def _follow(book: Journal, run: str, state: State, screen: Screen) -> Ended | None:
+    """Show what happens, until nobody holds the run any more; None: from here on it goes on with another graph."""
     dead_since: float | None = None
     while True:
         row = book.run(run)
         for event in book.events(run, after=state.run.seq):
+            if event.kind is Kind.AMENDED:
+                screen.tell(event, state)
+                return None
             apply(state, event)
             screen.tell(event, state)
         if row.owner is None and row.ended is not None:

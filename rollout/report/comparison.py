@@ -24,8 +24,8 @@ TOPICS: tuple[Topic, ...] = (
 )
 """In the order in which a person reads them."""
 
-OF_THE_GRAPH = frozenset({"hosts", "limits", "waves"})
-"""The parts of a graph's digest that stand for its hosts, for how many of them may be disrupted at once, and for who is in which wave."""
+OF_THE_GRAPH = frozenset({"hosts", "limits", "waves", "amended"})
+"""The parts of a graph's digest that stand for its hosts, how many of them may be disrupted at once, who is in which wave, and the graph that it came from."""
 
 COLLECTIONS, ANSIBLE_CORE = "collections", "ansible-core"
 """Parts of the digest whose value says what it is: `name version, name version`, and a version."""
