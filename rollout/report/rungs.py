@@ -17,8 +17,13 @@ def need(one: Need) -> str:
     if one.rung is not None:
         return f"after rung {plain(one.rung)}"
     if one.approved is not None:
-        return f"an approval after {plain(one.approved)}"
+        return f"an approval after {_spoken(one.approved)}"
     return f"after {one.wave}" if one.wave is not None else f"after {one.share:.0%} of {one.combo}"
+
+
+def _spoken(rung: str) -> str:
+    """Rungs of sizes are numbers."""
+    return f"wave {rung}" if rung.isdigit() else plain(rung)
 
 
 def needs(wave: Wave) -> str:
@@ -44,22 +49,48 @@ def lines(graph: Graph) -> list[str]:
     said = [*_order(graph)] if climbs(graph) else []
     if graph.approvals:
         eyes = "; it cannot be whoever began the run" if graph.four_eyes else ""
-        said.append(f"  a person is asked for approval after {listed(graph.approvals, SHOWN)}{eyes}")
+        after = listed(map(_spoken, graph.approvals), SHOWN)
+        said.append(f"  a person is asked for approval after {after}{eyes}")
     if graph.harm is not None:
         said.append(f"  {credit(graph.harm, len(graph.nodes))}")
     return ["order", *said] if said else []
 
 
 def _order(graph: Graph) -> list[str]:
-    rows = []
-    for rung, waves in graph.rungs.items():
+    """A row for waves of a rung that wait for the same rungs, in the order in which they may open."""
+    depth = _depths(graph)
+    rows: dict[tuple[str, tuple[str, ...], bool], list[Wave]] = {}
+    for wave in graph.waves.values():
+        after = dict.fromkeys(one.rung for one in wave.needs if one.rung is not None)
+        asked = any(one.approved is not None for one in wave.needs)
+        rows.setdefault((wave.rung, tuple(after), asked), []).append(wave)
+    table_rows = []
+    for (rung, rungs_before, asked), waves in sorted(
+        rows.items(), key=lambda row: min(depth[wave.id] for wave in row[1])
+    ):
         hosts = sum(len(wave.hosts) for wave in waves)
-        wanted = [one for wave in waves for one in wave.needs]
-        after = dict.fromkeys(plain(one.rung) for one in wanted if one.rung is not None)
-        before = f"after {listed(after, SHOWN)}" if after else "first"
-        before += ", once approved" if any(one.approved is not None for one in wanted) else ""
-        rows.append([plain(rung), counted(hosts, "host"), before, listed((wave.id for wave in waves), SHOWN)])
-    return table(rows)
+        own = "after its own canaries" if all(wave.needs for wave in waves) else "first"
+        before = f"after {listed(map(plain, rungs_before), SHOWN)}" if rungs_before else own
+        before += ", once approved" if asked else ""
+        table_rows.append(
+            [plain(rung), counted(hosts, "host"), before, listed((wave.id for wave in waves), SHOWN)]
+        )
+    return table(table_rows)
+
+
+def _depths(graph: Graph) -> dict[str, int]:
+    """How many waves stand one behind the other before each. Every wave stands behind those that it needs."""
+    found: dict[str, int] = {}
+    deepest: dict[str, int] = {}
+    of_combo: dict[str, int] = {}
+    for wave in graph.waves.values():
+        before = [found.get(one.wave or "", -1) for one in wave.needs]
+        before += [deepest.get(one.rung or "", -1) for one in wave.needs]
+        before += [of_combo.get(one.combo or "", -1) for one in wave.needs]
+        found[wave.id] = depth = max(before, default=-1) + 1
+        deepest[wave.rung] = max(deepest.get(wave.rung, 0), depth)
+        of_combo[wave.combo] = max(of_combo.get(wave.combo, 0), depth)
+    return found
 
 
 def credit(harm: float, hosts: int) -> str:
