@@ -22,7 +22,7 @@ class Kind(StrEnum):
     PASSED = "wave-passed"
     """[wave]"""
     TRIPPED = "breaker-tripped"
-    """[combo, or factors (name -> value), or nothing for the whole run; by: count | evidence | halt; harmed: failed hosts among those
+    """[combo, or factors (name -> value), or nothing for the whole run; by: count | evidence | risk | halt; harmed: failed hosts among those
     that it stops; what the evidence counted]"""
     RESET = "breaker-reset"
     """[combo, or factors, or nothing for the whole run]"""
@@ -56,7 +56,7 @@ class Kind(StrEnum):
     VOID = "step-void"
     """Taken up: the step never began, or was interrupted and may begin again [ending]."""
     RETRYING = "step-retrying"
-    """[not_before]"""
+    """[not_before; risk: the known error that it was]"""
     ASKED = "gate-asked"
     """[gate, moment, reserves: its slot is kept free meanwhile]"""
     YIELDED = "slot-yielded"
@@ -74,7 +74,7 @@ class Kind(StrEnum):
     """[until]"""
     VERIFIED = "host-verified"
     HELD = "host-held"
-    """[uncertain: whether what its step did is unknown; away: others broke it before it was touched]"""
+    """[uncertain: whether what its step did is unknown; away: others broke it before it was touched; risk: the known error that it was]"""
     GONE = "host-gone"
     FOUND = "host-found"
     """How a drain found the host before it closed it [found]: it is given back so."""

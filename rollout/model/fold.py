@@ -55,6 +55,12 @@ def apply(state: State, event: Event) -> tuple[str, ...]:
         _HOST[event.kind](state, host, event)
         if host.outcome is not before:
             host.judged_at = event.at
+        if event.kind is Kind.HELD and "risk" in event.data:
+            state.run.risky[host.name] = event.data["risk"]
+        elif host.name in state.run.risky and (
+            not host.harmed or host.status in {Status.RETIRED, Status.GONE}
+        ):
+            del state.run.risky[host.name]
     return (event.host,)
 
 

@@ -172,6 +172,8 @@ class RunState:
     at: float = 0.0
     approved: dict[str, str] = field(default_factory=dict)
     """Rungs after which a person has let the run go on: who, and why."""
+    risky: dict[str, str] = field(default_factory=dict)
+    """Hosts that a known error holds, by its name, until a person answers for them."""
     suspected: dict[str, str] = field(default_factory=dict)
     suspected_at: float = 0.0
 

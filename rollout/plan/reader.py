@@ -1,12 +1,27 @@
 """File -> Plan: text, then tree, then shape, then meaning; every mistake is collected before anything is said."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rollout.errors import Place, PlanInvalid, Problem
 from rollout.model import plan as meant
-from rollout.plan import chain, check, factors, failures, hops, later, risks, schema, waves, windows
+from rollout.model.verdict import Order
+from rollout.plan import (
+    chain,
+    check,
+    compat,
+    factors,
+    failures,
+    hops,
+    later,
+    risks,
+    schema,
+    waivers,
+    waves,
+    windows,
+)
 from rollout.plan.files import text_of
 from rollout.plan.scalars import spoken
 from rollout.plan.shape import validate
@@ -29,22 +44,37 @@ def read(path: Path) -> meant.Plan:
     draft = _draft(root, path.parent)
     named = {problem.place for problem in (*problems, *said)}
     also = [problem for problem in (*wrong, *check.problems(draft)) if problem.place not in named]
-    known, unfit = risks.read(_risk_files(root), path.parent, draft.step_names)
+    known, unfit = risks.read(risk_files(root), path.parent, declared(root, draft.step_names))
+    rows = compat.read(root, path.parent)
+    waived = waivers.problems(root, draft.combo_names, None if unfit else [risk.name for risk in known])
     times = windows.read(root, path.parent)
-    problems += [*said, *also, *unfit, *times.problems]
+    problems += [*said, *also, *unfit, *rows.problems, *waived, *times.problems]
     if problems or written is None:
         raise PlanInvalid([Problem(problem.place, plain(problem.message)) for problem in problems])
     plan = _plan(written, draft, file)
     return replace(
         plan,
         risks=known,
+        compat=rows.rows,
+        unlisted=rows.unlisted,
         windows=tuple(times.windows),
         deadline=times.deadline,
         defaults=(*plan.defaults, *times.defaults),
     )
 
 
-def _risk_files(root: Node) -> list[tuple[str, Place]]:
+def declared(root: Node, steps: Sequence[str]) -> risks.Declared:
+    """What risks may name: steps, and factors with the order of their versions."""
+    factors: dict[str, Order] = dict.fromkeys(root.under("factors"), "dotted")
+    for name, node in root.under("factors").items():
+        said = node.get("versions") if node.kind == "map" else None
+        if said is not None and said.text in {"deb", "rpm"}:
+            factors[name] = "deb" if said.text == "deb" else "rpm"
+    return risks.Declared(steps, factors)
+
+
+def risk_files(root: Node) -> list[tuple[str, Place]]:
+    """The sources that a plan lists, each with its place."""
     node = root.get("risks")
     found = (node.items or [node]) if node else []
     return [(one.text, one.at) for one in found if one.kind == "scalar" and one.text]
@@ -101,6 +131,7 @@ def _plan(written: schema.PlanFile, draft: check.Draft, file: str) -> meant.Plan
         hosts=written.hosts,
         **factors.meaning(written.factors),
         hops=hops.meaning(written),
+        waivers=waivers.meaning(written),
         combos=tuple(_combo(combo, written.steps) for combo in written.combos),
         steps=chain.chain_of(written.steps, {}),
         **waves.meant_by(written),

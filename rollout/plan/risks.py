@@ -3,13 +3,17 @@
 A file holds one risk or a list of them. Every mistake is named with its own file, line and column.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from rollout.errors import Place, PlanInvalid, Problem
 from rollout.model import plan as meant
 from rollout.model.chain import REMEDY, Step
 from rollout.model.symptom import SymptomInvalid, shows
+from rollout.model.verdict import Order
+from rollout.model.versions import mistake
 from rollout.plan import schema
 from rollout.plan.files import text_of
 from rollout.plan.shape import validate
@@ -20,11 +24,40 @@ from rollout.plan.words import meant as did_you_mean
 _ANSWERS = ("hold", "retry", "remedy", "halt")
 
 
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What the plan declares that risks speak of; None: the plan is not known, and whatever they name may be there.
+
+    `factors`: with the order of their versions.
+    """
+
+    steps: Sequence[str] | None = None
+    factors: Mapping[str, Order] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A risk as it stands in a file, with its examples: words of failures that it must, and must not, be seen in, each with its place."""
+
+    risk: meant.Risk
+    place: Place
+    matches: tuple[tuple[str, Place], ...] = field(default=())
+    misses: tuple[tuple[str, Place], ...] = field(default=())
+
+
 def read(
-    sources: Sequence[tuple[str, Place]], folder: Path, steps: Sequence[str]
+    sources: Sequence[tuple[str, Place]], folder: Path, declared: Declared
 ) -> tuple[tuple[meant.Risk, ...], list[Problem]]:
-    """The risks of files and folders, each with its place in the plan, and what is wrong with them. `steps`: those of the plan."""
-    risks: list[meant.Risk] = []
+    """The risks of files and folders, each with its place in the plan, and what is wrong with them."""
+    found, problems = written(sources, folder, declared)
+    return tuple(one.risk for one in found), problems
+
+
+def written(
+    sources: Sequence[tuple[str, Place]], folder: Path, declared: Declared
+) -> tuple[list[Written], list[Problem]]:
+    """The same, with the examples that stand beside them."""
+    risks: list[Written] = []
     problems: list[Problem] = []
     first: dict[str, Place] = {}
     for source, place in sources:
@@ -37,12 +70,12 @@ def read(
                 problems += wrong
                 if found is None:
                     continue
-                problems += _mistakes(found, node, folder, steps)
+                problems += [*_mistakes(found, node, folder), *_of_the_plan(found, node, declared)]
                 if found.name in first:
                     problems.append(Problem(node.find("name").at, f"risk {shown(found.name)} is there twice (first in {first[found.name]})"))  # fmt: skip
                 first.setdefault(found.name, node.find("name").at)
-                risks.append(_risk(found))
-    return tuple(risks), problems
+                risks.append(_written(found, node))
+    return risks, problems
 
 
 def _files(path: Path) -> list[Path]:
@@ -65,23 +98,20 @@ def _items(file: Path, problems: list[Problem]) -> list[Node]:
     return [node for node in nodes if node.kind == "map"]
 
 
-def _mistakes(risk: schema.Risk, node: Node, folder: Path, steps: Sequence[str]) -> Iterator[Problem]:
+def _mistakes(risk: schema.Risk, node: Node, folder: Path) -> Iterator[Problem]:
     answers = [key for key in _ANSWERS if getattr(risk, key) is not None]
     place = node.find("name").at
     if len(answers) != 1:
         said = f"has {' and '.join(answers)}" if answers else "says nothing of what to do"
         yield Problem(place, f"risk {risk.name} {said}: give it one of {', '.join(_ANSWERS)}")
-    for key in ("repeatable", "backoff", "times"):
-        if key in risk.model_fields_set and answers == ["hold"]:
+    for key in ("repeatable", "backoff", "times", "timeout"):
+        if key in risk.model_fields_set and answers in (["hold"], ["halt"]):
             yield Problem(node.find(key).at, f"risk {risk.name} holds the host, so `{key}` means nothing")
     if "times" in risk.model_fields_set and risk.retry is not None:
         yield Problem(node.find("times").at, f"risk {risk.name}: `retry` says how often already")
+    if "timeout" in risk.model_fields_set and answers == ["retry"]:
+        yield Problem(node.find("timeout").at, f"risk {risk.name} has no remedy, so `timeout` means nothing")
     yield from _symptom(risk, node)
-    for index, name in enumerate(schema.globs(risk.steps) if risk.steps is not None else ()):
-        if name not in steps:
-            listed = node.find("steps")
-            at = (listed.get(index) or listed).at if listed.kind == "list" else listed.at
-            yield Problem(at, f"unknown step {shown(name)}{expected(name, steps)}")
     if risk.remedy is not None and not (folder / risk.remedy).is_file():
         beside = [str(Path(risk.remedy).with_name(one.name)) for one in _files((folder / risk.remedy).parent)]
         yield Problem(
@@ -90,10 +120,31 @@ def _mistakes(risk: schema.Risk, node: Node, folder: Path, steps: Sequence[str])
         )
 
 
+def _of_the_plan(risk: schema.Risk, node: Node, declared: Declared) -> Iterator[Problem]:
+    """Steps and factors that the plan does not have, and ranges that are none."""
+    for index, name in enumerate(schema.globs(risk.steps) if risk.steps is not None else ()):
+        if declared.steps is not None and name not in declared.steps:
+            yield Problem(_item(node.find("steps"), index), f"unknown step {shown(name)}{expected(name, declared.steps)}")  # fmt: skip
+    if risk.halt is not None and declared.factors is not None and risk.halt not in declared.factors:
+        said = f"unknown factor {shown(risk.halt)}{expected(risk.halt, declared.factors)}"
+        yield Problem(node.find("halt").at, said)
+    for name, wanted in risk.applies.items():
+        order = (declared.factors or {}).get(name, "dotted")
+        for index, text in enumerate(schema.globs(wanted)):
+            wrong = mistake(text, order)
+            if wrong:
+                at = _item(node.find("applies", name), index)
+                yield Problem(at, f"risk {risk.name} applies to {name} {shown(text)}: {wrong}")
+
+
+def _item(node: Node, index: int) -> Place:
+    """The place of an item of a list, or of the one value."""
+    return (node.get(index) or node).at if node.kind == "list" else node.at
+
+
 def _symptom(risk: schema.Risk, node: Node) -> Iterator[Problem]:
     if risk.symptom is None:
-        if not risk.applies:
-            yield Problem(node.find("name").at, f"risk {risk.name} has neither `applies` nor `symptom`")
+        yield from _without_symptom(risk, node)
         return
     try:
         if shows(risk.symptom, ""):
@@ -102,6 +153,32 @@ def _symptom(risk: schema.Risk, node: Node) -> Iterator[Problem]:
     except SymptomInvalid as error:
         said = f"symptom {shown(risk.symptom)} is no regular expression: {error}"
         yield Problem(node.find("symptom").at, said)
+
+
+def _without_symptom(risk: schema.Risk, node: Node) -> Iterator[Problem]:
+    """Nothing would show it: its hosts are not begun, and whatever is about a failure means nothing."""
+    if not risk.applies:
+        yield Problem(node.find("name").at, f"risk {risk.name} has neither `applies` nor `symptom`")
+        return
+    for key in ("retry", "remedy", "steps", "examples"):
+        if getattr(risk, key) is not None:
+            said = f"risk {risk.name} has no `symptom`, so no failure is ever taken for it, and `{key}` means nothing"
+            yield Problem(node.find(key).at, said)
+
+
+def _written(risk: schema.Risk, node: Node) -> Written:
+    examples = risk.examples or schema.Examples()
+
+    def placed(key: str, texts: list[str]) -> tuple[tuple[str, Place], ...]:
+        listed = node.find("examples", key)
+        return tuple((text, _item(listed, index)) for index, text in enumerate(texts))
+
+    return Written(
+        _risk(risk),
+        node.find("name").at,
+        placed("matches", examples.matches),
+        placed("misses", examples.misses),
+    )
 
 
 def _risk(written: schema.Risk) -> meant.Risk:
@@ -119,7 +196,7 @@ def _risk(written: schema.Risk) -> meant.Risk:
         applies={name: schema.globs(value) for name, value in written.applies.items()},
         link=written.link or "",
         halts=written.halt or "",
-        then="remedy" if remedy is not None else "retry" if written.retry is not None else "hold",
+        then=_then(written),
         steps=schema.globs(written.steps) if written.steps is not None else (),
         because=written.hold or "",
         remedy=remedy,
@@ -127,3 +204,9 @@ def _risk(written: schema.Risk) -> meant.Risk:
         backoff=written.backoff,
         repeatable=written.repeatable,
     )
+
+
+def _then(written: schema.Risk) -> Literal["hold", "retry", "remedy", "halt"]:
+    if written.halt is not None:
+        return "halt"
+    return "remedy" if written.remedy is not None else "retry" if written.retry is not None else "hold"

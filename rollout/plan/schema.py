@@ -186,6 +186,13 @@ class Gate(BaseModel):
     timeout: Positive = 60.0
 
 
+class Examples(Part):
+    """Words of failures that a risk must, and must not, be seen in."""
+
+    matches: list[Text] = Field(default_factory=list)
+    misses: list[Text] = Field(default_factory=list)
+
+
 class Risk(Part):
     """A known error, in a file of its own."""
 
@@ -202,6 +209,7 @@ class Risk(Part):
     backoff: Duration = 30.0
     timeout: Positive = 3600.0
     repeatable: bool = False
+    examples: Examples | None = None
 
 
 class Factor(Part):

@@ -2,10 +2,11 @@
 
 1. Counts: more failures than are tolerated in a combo, with a factor's value, or in the run.
 2. Evidence: hosts that share something fail too often, whatever is tolerated; exactly those that share it are stopped.
-3. Common cause: hosts that share nothing declared fail; the run pauses, for what broke them may be no host's fault.
+3. Known risk: a host failed with an error that is known to concern all with the same value of a factor.
+4. Common cause: hosts that share nothing declared fail; the run pauses, for what broke them may be no host's fault.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from rollout.model.breaker import COMBO, Subset, data_of, key_of, subset_of
@@ -13,6 +14,7 @@ from rollout.model.decision import Record
 from rollout.model.event import Event, Kind
 from rollout.model.evidence import SPREAD_STOPS_AT, Spread, Suspect
 from rollout.model.graph import Graph
+from rollout.model.known import called
 from rollout.model.state import State
 from rollout.model.suspicion import BY_COMMON_CAUSE
 
@@ -25,14 +27,19 @@ def breakers(graph: Graph, state: State, now: float) -> list[Record]:
     run = state.run
     if not (state.harmed or run.tripped):
         return []
-    over = dict(_over(graph, state))
+    over, risky = dict(_over(graph, state)), _risky(graph, state)
     records = [
         _trip(state, subset, why, "count")
         for subset, why in over.items()
         if key_of(subset) not in run.tripped
     ]
+    records += [
+        _trip(state, subset, because, "risk", risk=risk)
+        for subset, (risk, because) in risky.items()
+        if key_of(subset) not in run.tripped and subset not in over
+    ]
     records = records or _by_evidence(state, now)
-    records += [_reset(key) for key in run.tripped if _is_answered(state, key, over)]
+    records += [_reset(key) for key in run.tripped if _is_answered(state, key, {*over, *risky})]
     return records or _halt(graph, state)
 
 
@@ -62,6 +69,23 @@ def _over(graph: Graph, state: State) -> Iterator[tuple[Subset, str]]:
         )
 
 
+def _risky(graph: Graph, state: State) -> dict[Subset, tuple[str, str]]:
+    """What a known error halts with the hosts that failed so: its name, and why."""
+    if not state.run.risky:
+        return {}
+    halting = {risk.name: risk for risk in graph.risks if risk.then == "halt"}
+    found: dict[Subset, tuple[str, str]] = {}
+    for host, name in state.run.risky.items():
+        risk, node = halting.get(name), graph.nodes.get(host)
+        if risk is None or node is None or risk.halts not in node.factors:
+            continue
+        subset = ((risk.halts, node.factors[risk.halts]),)
+        who = key_of(subset)
+        because = f"{host} failed with the known error {called(risk)}, which halts all with {who}: nothing more begins on hosts with {who}"
+        found.setdefault(subset, (name, because))
+    return found
+
+
 def _trip(state: State, subset: Subset, why: str, by: str, **counted: Any) -> Record:
     data = {**data_of(subset), "by": by, "harmed": state.evidence.harmed(subset), **counted}
     return Record(Event(Kind.TRIPPED, why, data=data))
@@ -76,13 +100,15 @@ def _halt(graph: Graph, state: State) -> list[Record]:
     return [_trip(state, (), f"{first}; `on_fault: halt`, so nothing more begins anywhere", "halt")]
 
 
-def _is_answered(state: State, key: str, over: dict[Subset, str]) -> bool:
+def _is_answered(state: State, key: str, over: Collection[Subset]) -> bool:
     """Whether people have answered for failures, and what is left is neither too many nor evidence. Healthy hosts alone reset nothing."""
     subset, trip = subset_of(key), state.run.trips.get(key, {})
     if subset in over or subset in state.evidence.hot:
         return False
     if trip.get("by") == "halt":
         return len(state.run.tripped) == 1
+    if trip.get("by") == "risk":
+        return True
     return bool(state.evidence.harmed(subset) < trip.get("harmed", state.harmed + 1))
 
 
@@ -109,8 +135,10 @@ def _by_evidence(state: State, now: float) -> list[Record]:
 
 
 def _explains(state: State, key: str) -> bool:
-    """A count is no explanation; hosts that failed too often by the evidence are one."""
-    return state.run.trips.get(key, {}).get("by") == "evidence" or subset_of(key) in state.evidence.hot
+    """A count is no explanation; a known risk, and hosts that failed too often by the evidence, are one."""
+    return (
+        state.run.trips.get(key, {}).get("by") in {"evidence", "risk"} or subset_of(key) in state.evidence.hot
+    )
 
 
 def _is_no_news(state: State, suspect: Suspect) -> bool:

@@ -4,6 +4,7 @@ from rollout.model.again import UNFIT
 from rollout.model.decision import Decision, Record, Start
 from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph
+from rollout.model.known import called
 from rollout.model.people import BEFORE_RUN
 from rollout.model.seams import Answer, Ending
 from rollout.model.state import HostState, State, Status
@@ -40,19 +41,19 @@ def after_failure(graph: Graph, state: State, host: HostState, now: float) -> De
     return _try_again(host, because, now + pause)
 
 
-def _try_again(host: HostState, because: str, not_before: float) -> Record:
-    return Record(
-        Event(Kind.RETRYING, because, host.name, host.step, host.attempt, {"not_before": not_before})
-    )
+def _try_again(host: HostState, because: str, not_before: float, risk: str = "") -> Record:
+    data = {"not_before": not_before, **({"risk": risk} if risk else {})}
+    return Record(Event(Kind.RETRYING, because, host.name, host.step, host.attempt, data))
 
 
 def _after_known(host: HostState, answer: Known, now: float) -> Decision:
-    said = f"{host.step} {_word(host.ending)} with the known error {answer.risk.name}: {host.because}"
+    said = f"{host.step} {_word(host.ending)} with the known error {called(answer.risk)}: {host.because}"
     if answer.then == "hold":
-        return hold(host, f"{said}; {answer.because}")
+        return hold(host, f"{said}; {answer.because}" if answer.because else said, risk=answer.risk.name)
     if answer.then == "retry":
         pause = answer.risk.backoff
-        return _try_again(host, f"{said}; tried again in {pause:g} s, {answer.because}", now + pause)
+        because = f"{said}; tried again in {pause:g} s, {answer.because}"
+        return _try_again(host, because, now + pause, answer.risk.name)
     remedy = answer.risk.remedy
     return Start(host.name, remedy.name if remedy else "", host.attempt + 1, (), f"{said}; {answer.because}")
 
@@ -82,8 +83,11 @@ def is_away(state: State, host: HostState) -> bool:
     return host.silent and untouched and was_well
 
 
-def hold(host: HostState, because: str, *, uncertain: bool = False, away: bool = False) -> Record:
-    data = {"uncertain": uncertain, "away": True} if away else {"uncertain": uncertain}
+def hold(
+    host: HostState, because: str, *, uncertain: bool = False, away: bool = False, risk: str = ""
+) -> Record:
+    told = {"away": away, "risk": risk}
+    data = {"uncertain": uncertain, **{key: value for key, value in told.items() if value}}
     return Record(Event(Kind.HELD, because, host.name, host.step, host.attempt, data))
 
 

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from rollout.model.chain import REMEDY, Step
+from rollout.model.breaker import key_of
+from rollout.model.chain import Step
 from rollout.model.graph import Graph
+from rollout.model.known import known_errors
 from rollout.model.plan import Risk
 from rollout.model.state import HostState
-from rollout.model.symptom import shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,23 +21,20 @@ class Known:
 
 
 def known(graph: Graph, host: HostState, step: Step | None) -> Known | None:
-    """The first risk of the plan whose symptom shows in the failure of the host's last step.
-
-    Raises SymptomInvalid for one that is no regular expression: plans are checked for that.
-    """
-    if step is None or step.name.startswith(REMEDY):
+    """What the first risk of the plan that fits has to say about the failure of the host's last step."""
+    if step is None:
         return None
-    for risk in graph.risks:
-        if risk.steps and step.name not in risk.steps:
-            continue
-        if shows(risk.symptom, host.because):
-            return _answer(risk, host, step)
-    return None
+    found = known_errors(graph.risks, step, host.because, graph.nodes[host.name].risks)
+    risk = next(found, None)
+    return None if risk is None else _answer(graph, risk, host, step)
 
 
-def _answer(risk: Risk, host: HostState, step: Step) -> Known:
+def _answer(graph: Graph, risk: Risk, host: HostState, step: Step) -> Known:
     if risk.then == "hold":
         return Known(risk, "hold", risk.because)
+    if risk.then == "halt":
+        alike = key_of(((risk.halts, graph.nodes[host.name].factors.get(risk.halts, "")),))
+        return Known(risk, "hold", f"it halts all with {alike}")
     if step.once and not risk.repeatable:
         return Known(risk, "hold", f"{step.name} is `once`, and the risk does not say that it is repeatable")
     done = host.remedied.get(risk.remedy.name, 0) if risk.remedy is not None else host.tries - 1

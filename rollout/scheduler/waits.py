@@ -2,6 +2,7 @@
 
 from shlex import quote
 
+from rollout.model.breaker import covers
 from rollout.model.graph import Graph
 from rollout.model.learned import USUAL
 from rollout.model.people import approvals_before
@@ -51,6 +52,10 @@ def paused(state: State, now: float) -> str:
 
 def breaker(state: State, why: str) -> str:
     """What tripped it, and who is to be answered for."""
+    held = _held_by_risk(state, why)
+    if held:
+        who = "it" if len(held) == 1 else "each of them"
+        return f"{why}; it goes on once {who} is answered for ({named(held)}): `rollout retry {word(held[0])} --reason WHY`, or `rollout retire`"
     failed = [
         host.name
         for host in state.hosts.values()
@@ -62,6 +67,17 @@ def breaker(state: State, why: str) -> str:
         f"{why}; failed: {named(failed)}: `rollout retry {word(failed[0])} --reason WHY` answers for "
         f"{'it' if len(failed) == 1 else 'the first'}; to retire it gives it up, and what is stopped stays so"
     )
+
+
+def _held_by_risk(state: State, why: str) -> list[str]:
+    """Whom a known error holds that halts what the breaker stops."""
+    for key, trip in state.run.trips.items():
+        if trip.get("by") == "risk" and state.run.tripped.get(key) == why:
+            risky = state.run.risky.items()
+            return [
+                host for host, risk in risky if risk == trip["risk"] and covers(key, state.graph.nodes[host])
+            ]
+    return []
 
 
 def approval(graph: Graph, state: State, rung: str) -> str:
