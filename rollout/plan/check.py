@@ -14,7 +14,7 @@ from rollout import kinds
 from rollout.errors import Place, Problem, RolloutError
 from rollout.model.chain import Step
 from rollout.model.plan import IN_REACH, NO_GUESTS, ROLLBACK, GateRule, Moment
-from rollout.plan import chain, factors, failures, hops, later, repeats, schema, sides, waves
+from rollout.plan import chain, factors, failures, hops, later, ranges, repeats, schema, sides, waves
 from rollout.plan.shape import validate
 from rollout.plan.text import Node
 from rollout.plan.words import expected, meant, shown
@@ -55,6 +55,7 @@ def problems(draft: Draft) -> Iterator[Problem]:
     yield from _twice(draft)
     yield from repeats.problems(draft.root)
     yield from factors.problems(draft.root)
+    yield from ranges.problems(draft.root)
     for index, node in enumerate(draft.items("combos")):
         yield from _names_in(draft, node)
         if index in draft.combos:
