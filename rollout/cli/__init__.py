@@ -36,6 +36,7 @@ COMMANDS = {
     "retire": "Take a host out of the run.",
     "rollback": "Take back what was done to hosts.",
     "unlock": "Take a run from a controller that is dead and cannot be seen.",
+    "compat": "Check compatibility files, or write one out of Leapp's list.",
     "lab": "Real SSH hosts on this machine, with faults.",
 }
 """The commands and their one-line help, known without importing any of them. Each is a module of this package."""
