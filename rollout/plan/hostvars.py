@@ -1,5 +1,6 @@
 """A host variable or fact as plain text; rollout runs no templates and opens no vault for it."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,12 @@ MISSING = "missing"
 
 PREFIX = "ansible_"
 """Before the names of facts that Ansible sets beside a host's own variables."""
+
+
+CONNECTION = re.compile(
+    r"ansible_(host|port|user|connection|password|ssh_|become|python_interpreter|remote_|shell_|pipelining)"
+)
+"""How Ansible gets to a host: no facts, and some of them secret."""
 
 
 class Unusable(Exception):
@@ -23,8 +30,9 @@ def text_of(variables: Mapping[str, Any], name: str) -> str:
 
 def texts_of(variables: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """The same for what may have several values, those of lists within lists among them; none when it is not known, or not readable."""
+    value = _found(variables, name)
     try:
-        return tuple(dict.fromkeys(_flat(_found(variables, name))))
+        return () if value is None else tuple(dict.fromkeys(_flat(value)))
     except Unusable:
         return ()
 
@@ -41,7 +49,9 @@ def _found(variables: Mapping[str, Any], name: str) -> Any:
     if value is None:
         facts = variables.get("ansible_facts")
         value = facts.get(name.removeprefix(PREFIX)) if isinstance(facts, dict) else None
-    return variables.get(PREFIX + name) if value is None else value
+    if value is None and not CONNECTION.match(PREFIX + name):
+        value = variables.get(PREFIX + name)
+    return value
 
 
 def _plain(value: Any) -> Any:

@@ -20,7 +20,7 @@ from rollout.errors import InventoryError, PlanInvalid, Problem
 from rollout.model.plan import Plan
 from rollout.plan import asking, factors, probes
 from rollout.plan.folders import TooManyFiles, files_under
-from rollout.plan.hostvars import address_of
+from rollout.plan.hostvars import CONNECTION, address_of
 from rollout.plan.probes import Record
 from rollout.plan.words import meant, plain, shown, some
 
@@ -33,9 +33,6 @@ _LIVELY = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _LIVELY_SETTINGS = {"ANSIBLE_CACHE_PLUGIN", "ANSIBLE_VARS_ENABLED", "ANSIBLE_VARS_PLUGINS"}
-_CONNECTION = re.compile(
-    r"ansible_(host|port|user|connection|password|ssh_|become|python_interpreter|remote_|shell_|pipelining)"
-)
 _FACTS = "module_setup"
 """Ansible sets this variable when it puts cached facts beside a host's own variables."""
 
@@ -69,7 +66,7 @@ class Inventory:
             variables = {
                 name: value
                 for name, value in variables.items()
-                if not name.startswith("ansible_") or _CONNECTION.match(name)
+                if not name.startswith("ansible_") or CONNECTION.match(name)
             }
         content = json.dumps([variables, self.groups(host)], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()

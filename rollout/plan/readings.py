@@ -26,34 +26,49 @@ class Reader:
             factor: declared.needed(factor, source, plan.factors) for factor, source in plan.factors.items()
         }
         self._order = declared.in_order(plan.factors)
+        self._plain = {
+            name: source for name, source in plan.factors.items() if not declared.is_derived(source)
+        }
+        self._reordered = self._order != tuple(plan.factors)
         self._facts = declared.facts_wanted(plan)
         self._shared: dict[Any, Any] = {}
 
     def factors(self, host: str) -> tuple[Mapping[str, str], Mapping[str, list[tuple[str, str]]]]:
         """The host's factors; and by factor, what keeps it from having one: (name, why), of the names that no other factor accounts for."""
-        variables, record = self._inventory.variables(host), self._record(host)
+        variables = self._inventory.variables(host)
         own: dict[str, str] = {}
         lacking: dict[str, list[tuple[str, str]]] = {}
         for factor in self._order:
-            values: dict[str, str] = {}
-            missing: list[tuple[str, str]] = []
-            for name in self._names[factor]:
-                if name in self._needed[factor]:
-                    if name in own:
-                        values[name] = own[name]
-                    continue
-                try:
-                    values[name] = self._value(variables, record, factor, name)
-                except Unusable as error:
-                    missing.append((name, "" if str(error) == MISSING else str(error)))
-            text = record.text(self._plan.probes.get(factor, ""))
-            if not missing and len(values) == len(self._names[factor]):
-                text = declared.filled(self._plan.factors[factor], values)
-            if text is not None:
-                own[factor] = self._shared.setdefault(text, text)
-            elif missing:
-                lacking[factor] = missing
-        return ({factor: own[factor] for factor in self._plan.factors if factor in own}, lacking)
+            try:
+                found: str | None = text_of(variables, self._plain[factor])
+            except (KeyError, Unusable):  # it is put together, or not in the inventory
+                found, missing = self._put_together(variables, self._record(host), factor, own)
+                if found is None and missing:
+                    lacking[factor] = missing
+            if found is not None:
+                own[factor] = self._shared.setdefault(found, found)
+        if self._reordered:
+            own = {factor: own[factor] for factor in self._plan.factors if factor in own}
+        return own, lacking
+
+    def _put_together(
+        self, variables: Mapping[str, Any], record: Record, factor: str, own: Mapping[str, str]
+    ) -> tuple[str | None, list[tuple[str, str]]]:
+        """The factor, if it can be had; and what is missing."""
+        values: dict[str, str] = {}
+        missing: list[tuple[str, str]] = []
+        for name in self._names[factor]:
+            if name in self._needed[factor]:
+                if name in own:
+                    values[name] = own[name]
+                continue
+            try:
+                values[name] = self._value(variables, record, factor, name)
+            except Unusable as error:
+                missing.append((name, "" if str(error) == MISSING else str(error)))
+        if not missing and len(values) == len(self._names[factor]):
+            return declared.filled(self._plan.factors[factor], values), missing
+        return record.text(self._plan.probes.get(factor, "")), missing
 
     def _value(self, variables: Mapping[str, Any], record: Record, factor: str, name: str) -> str:
         """The hostvar or fact; else what a probe has found under that name, unless the plan says what a probe calls the whole factor."""

@@ -75,6 +75,12 @@ def test_what_the_plan_says_a_probe_calls_it_is_asked_for_where_the_inventory_ha
     }
 
 
+@pytest.mark.parametrize("name", ["password", "host", "become_password", "ssh_private_key_file", "user"])
+def test_how_a_host_is_reached_is_no_fact(name: str) -> None:
+    with pytest.raises(PlanInvalid, match="no hostvar, fact or probe result"):
+        _factors(_plan({"f": f"x{{{name}}}"}), {f"ansible_{name}": "secret"})
+
+
 def test_several_values_are_no_factor() -> None:
     with pytest.raises(PlanInvalid, match="no hostvar, fact or probe result"):
         _factors(_plan({"card": "pci"}), {}, PROBED)
