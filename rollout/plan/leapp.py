@@ -20,7 +20,7 @@ Kind = Literal["pci", "cpu", "driver"]
 
 WIDEST = 100
 _VENDORS = {"amd": "AuthenticAMD", "intel": "GenuineIntel"}
-_PCI = re.compile(r"0x([0-9a-f]{4}):0x([0-9a-f]{4})((?::0x[0-9a-f]{4}){1,2})?")
+_PCI = re.compile(r"0x([0-9a-f]{1,4}):0x([0-9a-f]{1,4})((?::0x[0-9a-f]{1,4}){1,2})?")
 _CPU = re.compile(r"x86_64:(amd|intel):([0-9]{1,3}):(\*|[0-9,\[\]{}-]+)")
 _MODELS = re.compile(r"([0-9]{1,3})|\[([0-9]{1,3})-([0-9]{1,3})\]")
 _DRIVER = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -117,12 +117,13 @@ def _lacking(one: Any) -> str | None:
 def _entry(one: Mapping[str, Any]) -> _Entry | None:
     available, maintained = frozenset(one["available_in_rhel"]), frozenset(one["maintained_in_rhel"])
     kind, name, driver = one["device_type"], one["device_id"].lower(), one["driver_name"]
-    if driver and not _DRIVER.fullmatch(driver):
-        return None
-    if kind == "pci" and not name and driver:
-        return _Entry("driver", (driver,), available, maintained)
+    if kind == "pci" and not name:
+        named = tuple(dict.fromkeys((driver, driver.replace("_", "-"))))  # the kernel calls 3w_9xxx 3w-9xxx
+        return _Entry("driver", named, available, maintained) if _DRIVER.fullmatch(driver) else None
     if kind == "pci" and (pci := _PCI.fullmatch(name)):
-        return _Entry("pci", (f"{pci[1]}:{pci[2]}",), available, maintained, driver, bool(pci[3]))
+        return _Entry(
+            "pci", (f"{pci[1]:0>4}:{pci[2]:0>4}",), available, maintained, plain(driver), bool(pci[3])
+        )
     cpu = _CPU.fullmatch(name) if kind == "cpu" else None
     models = _models(cpu[3]) if cpu else ()
     if cpu is None or not models:

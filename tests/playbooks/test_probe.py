@@ -122,6 +122,7 @@ def test_a_hypervisor_with_everything(host: Pretended) -> None:
     for number, device in enumerate(("0x1572", "0x1572", "0x10fb")):
         host.file(f"sys/bus/pci/devices/{number}/vendor", "0x8086\n")
         host.file(f"sys/bus/pci/devices/{number}/device", f"{device}\n")
+    (host.root / "sys/bus/pci/devices/0/driver").symlink_to(host.root / "sys/bus/pci/drivers/i40e")
     for card, driver in (("eno1", "i40e"), ("eno2", "i40e"), ("ens1", "mlx5-core"), ("ens2", "ixgbe")):
         host.card(card, driver)
     host.file("sys/class/net/lo/operstate", "unknown\n")
@@ -139,7 +140,7 @@ def test_a_hypervisor_with_everything(host: Pretended) -> None:
         "distribution": ("debian",), "major": ("12",), "version": ("12",), "codename": ("bookworm",), "os": ("debian-12",),
         "kernel": (os.uname().release,), "architecture": (os.uname().machine,), "machine_id": ("0123456789abcdef0123456789abcdef",),
         "python": ("3.11.2",), "vendor": ("Dell Inc.",), "model": ("PowerEdge R650",), "hardware": ("Dell Inc. PowerEdge R650",),
-        "bios": ("1.9.2",), "bios_date": ("11/17/2022",), "cpu": ("GenuineIntel-6-85",), "pci": ("8086:10fb", "8086:1572"),
+        "bios": ("1.9.2",), "bios_date": ("11/17/2022",), "cpu": ("GenuineIntel-6-85",), "pci": ("8086:10fb", "8086:1572"), "driver": ("i40e",),
         "nic_driver": ("i40e", "ixgbe", "mlx5-core"), "nic_firmware": ("i40e 9.20 0x8000d95e 22.0.9", "mlx5-core 16.35.2000"),
         "nic_firmware_i40e": ("9.20",), "nic_firmware_mlx5_core": ("16.35.2000",),
         "qemu": ("7.2.15",), "virtualization": ("kvm",), "hypervisor": ("kvm-7.2.15",), "libvirt": ("9.0.0",), "guests": ("2",),

@@ -73,6 +73,9 @@ fi
 for device in /sys/bus/pci/devices/*; do
     if [ -r "$device/vendor" ]; then echo "$(first "$device/vendor"):$(first "$device/device")"; fi
 done | sed 's/0x//g' | sort -u | head -n 300 | while read -r id; do tell pci "$id"; done
+for device in /sys/bus/pci/devices/*; do
+    if [ -e "$device/driver" ]; then basename "$(readlink -f "$device/driver")"; fi
+done | sort -u | head -n 300 | while read -r driver; do tell driver "$driver"; done
 
 # Network cards: the driver, and its firmware where ethtool tells it.
 for card in /sys/class/net/*; do
