@@ -1,6 +1,7 @@
 """What the probe's script tells of hosts of several kinds, pretended by files and tools; and by hand, of a real one."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -219,6 +220,13 @@ def test_what_a_host_says_cannot_break_a_line(host: Pretended) -> None:
 )
 def test_what_a_probe_said_is_read_line_by_line_and_whole(lines: object, facts: dict[str, object]) -> None:
     assert facts_of({"probe": lines}) == facts
+
+
+def test_the_guide_names_all_that_it_tells() -> None:
+    guide = (PLAYBOOKS.parent / "docs" / "guides" / "probing.md").read_text()
+    rows = re.findall(r"^\| (`.*?) \|", guide, re.MULTILINE)
+    told = set(re.findall(r"\btell ([a-z_]+) ", SCRIPT)) | {"nic_firmware_DRIVER"}
+    assert told == {name for row in rows for name in re.findall(r"`(\w+)`", row)}
 
 
 @pytest.mark.lab
