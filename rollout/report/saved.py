@@ -1,5 +1,9 @@
-"""A compiled plan as data: what `plan -o` writes and `apply` takes. It holds factors and addresses of hosts, never other variables."""
+"""A compiled plan as data: what `plan -o` writes and `apply` takes. It holds factors and addresses of hosts, never other variables.
 
+A checksum over all of it stands in it: what was damaged or edited on the way is refused, whatever it has become.
+"""
+
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +14,7 @@ from rollout.model.graph import Graph
 from rollout.model.plan import Plan
 
 VERSION = 3
+_KEY, _CHECKSUM = "saved_plan", "checksum"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +37,21 @@ def amounts(plan: Plan) -> dict[str, str]:
 
 def to_text(compiled: Compiled) -> str:
     """The content of a saved plan."""
-    value = {
-        "saved_plan": VERSION,
+    value: dict[str, Any] = {
+        _KEY: VERSION,
         "tool": compiled.tool,
         "plan_file": compiled.plan_file,
         "digest": compiled.graph.digest,
         "amounts": dict(compiled.amounts),
         "graph": compiled.graph.to_json(),
     }
-    return json.dumps(value, indent=1) + "\n"
+    return json.dumps({**value, _CHECKSUM: _checksum(value)}, indent=1) + "\n"
+
+
+def _checksum(value: Mapping[str, Any]) -> str:
+    """Over all keys but its own; how the file is laid out does not count."""
+    content = {key: one for key, one in value.items() if key != _CHECKSUM}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def from_text(text: str, name: str) -> Compiled | None:
@@ -49,12 +60,18 @@ def from_text(text: str, name: str) -> Compiled | None:
         return None
     try:
         value: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError) as error:
+        if f'"{_KEY}"' in text:
+            raise RolloutError(f"{name}: a saved plan that is damaged ({error}); plan again") from error
         return None
-    if not isinstance(value, dict) or "saved_plan" not in value:
+    if not isinstance(value, dict) or _KEY not in value:
         return None
-    if value["saved_plan"] != VERSION:
+    if value[_KEY] != VERSION:
         raise UsageError(f"{name}: a saved plan of another version of rollout; plan again")
+    if value.get(_CHECKSUM) != _checksum(value):
+        raise RolloutError(
+            f"{name}: a saved plan that was damaged or edited (its checksum does not fit); plan again"
+        )
     try:
         graph = Graph.from_json(value["graph"])
         return Compiled(graph, str(value["plan_file"]), dict(value["amounts"]), str(value["tool"]))
