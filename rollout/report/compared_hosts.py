@@ -53,9 +53,14 @@ def _other(was: Node, now: Node) -> Iterator[Item]:
         ("time zone", was.zones, now.zones),
         ("known risks", was.risks, now.risks),
         ("waivers", was.waivers, now.waivers),
+        ("target of its own", _target(was), _target(now)),
     ):
         if before != after:
             yield what, _listed(before), _listed(after), was.name
+
+
+def _target(node: Node) -> tuple[str, ...]:
+    return tuple(f"{factor} {' or '.join(globs)}" for factor, globs in node.to.items())
 
 
 def _listed(names: tuple[str, ...]) -> str:

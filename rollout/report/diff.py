@@ -14,6 +14,7 @@ NAMED = 8
 """Hosts, combos or values that a difference names."""
 
 _NOUNS: dict[Topic, str] = {"hosts": "host", "combos": "combo", "steps": "combo", "order": "wave"}
+_OF_FILES = {"plan": "the plan file", "risks": "the text of known risks"}
 _HEADS: dict[Topic, str] = {"files": "files, and what is installed"}
 
 
@@ -83,7 +84,7 @@ def sentence(one: Difference) -> str:
 
 
 def _change(one: Difference) -> str:
-    subject = "the plan file" if (one.topic, one.subject) == ("files", "plan") else plain(one.subject)
+    subject = _OF_FILES.get(one.subject, plain(one.subject)) if one.topic == "files" else plain(one.subject)
     tells = one.is_shown and "there" not in {one.was, one.now}
     if not one.was:
         return f"{subject} is new, {plain(one.now)}" if tells else f"{subject} is new"

@@ -63,8 +63,8 @@ OTHER_CHAIN = (
     replace(CHAIN[1], timeout=2000.0, undo=Step("undo-upgrade", playbook="undo.yml")),
     *CHAIN[2:],
 )
-LEFT_OUT = {"nodes", "notes", "plan", "digest"}
-"""Of a graph: hosts have tests of their own; notes say what the plan's text says."""
+LEFT_OUT = {"nodes", "notes", "plan", "digest", "seed", "shape"}
+"""Of a graph: hosts have tests of their own; notes say what the plan's text says; seed and shape show in the waves."""
 NEW_VALUES: dict[str, tuple[Any, str]] = {
     "combos": ({}, "combo is gone: 2 combos: a, b"),
     "waves": ({}, ""),
@@ -136,7 +136,7 @@ def test_every_field_of_a_combo_is_compared() -> None:
 
 
 def test_every_field_of_a_host_is_compared() -> None:
-    told = {"name", "combo", "wave", "factors", "address", "digest", "zones", "risks", "waivers"}
+    told = {"name", "combo", "wave", "factors", "address", "digest", "zones", "risks", "waivers", "to"}
     follows = {
         "slots",
         "expect",
@@ -157,6 +157,7 @@ def node(name: str, **changed: Any) -> Callable[[Graph], Graph]:
         (node("a1", zones=("Asia/Tokyo",)), "time zone was none, is Asia/Tokyo: 1 host: a1"),
         (node("a1", risks=("nic",)), "known risks was none, is nic: 1 host: a1"),
         (node("a1", waivers=("w",)), "waivers was none, is w: 1 host: a1"),
+        (node("a1", to={"os": ("12",)}), "target of its own was none, is os 12: 1 host: a1"),
         (node("a1", digest="e"), "variables have changed: 1 host: a1"),
         (
             node("a1", digest="e", factors={"hardware": "a", "os": "old", "rack": "r7"}),
