@@ -73,10 +73,9 @@ def _held_by_risk(state: State, why: str) -> list[str]:
     """Whom a known error holds that halts what the breaker stops."""
     for key, trip in state.run.trips.items():
         if trip.get("by") == "risk" and state.run.tripped.get(key) == why:
-            risky = state.run.risky.items()
-            return [
-                host for host, risk in risky if risk == trip["risk"] and covers(key, state.graph.nodes[host])
-            ]
+            nodes = state.graph.nodes
+            risky = [host for host, risk in state.run.risky.items() if risk == trip["risk"]]
+            return [host for host in risky if host in nodes and covers(key, nodes[host])]
     return []
 
 
