@@ -10,7 +10,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,7 @@ from rollout.errors import InventoryError, PlanInvalid, Problem
 from rollout.model.plan import Plan
 from rollout.plan import asking, factors, probes
 from rollout.plan.folders import TooManyFiles, files_under
-from rollout.plan.hostvars import CONNECTION, address_of
+from rollout.plan.hostvars import CONNECTION, address_of, texts_of
 from rollout.plan.probes import Record
 from rollout.plan.words import meant, plain, shown, some
 
@@ -105,10 +105,17 @@ def _with_probes(plan: Plan, inventory: Inventory, state_dir: Path) -> Inventory
         if host in known and record.address == address_of(inventory.variables(host))
     }
     notes = probes.ages([same[host].at for host in inventory.hosts if host in same], time.time())
+    names = [name for name in factors.facts_wanted(plan) if name != factors.PYTHON] if same else []
+    facts = {host: _facts(inventory.variables(host), names) for host in inventory.hosts if host in same}
+    notes += probes.contradicted(facts, same)
     moved = [host for host in inventory.hosts if host in found and host not in same]
     if moved:
         notes += (f"{some(moved)}: another address than when probed, so what the probe found does not count",)
     return replace(inventory, probed=same, notes=(*inventory.notes, *notes))
+
+
+def _facts(variables: Mapping[str, Any], names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    return {name: values for name in names if (values := texts_of(variables, name))}
 
 
 def _ask(plan: Plan, folder: Path) -> dict[str, Any]:
@@ -195,11 +202,16 @@ def _select(
 
 def _number_notes(plan: Plan, variables: Mapping[str, dict[str, Any]]) -> Iterator[str]:
     """24.10 in an inventory is read by Ansible as 24.1: a difference that nobody sees."""
-    read = [(factor, name) for factor, source in plan.factors.items() for name in factors.names_in(source)]
-    for factor, name in read:
+    read = [
+        (f"factor {factor}", name)
+        for factor, source in plan.factors.items()
+        for name in factors.names_in(source)
+    ]
+    read += [("facts", name) for name in factors.facts_wanted(plan)]
+    for who, name in read:
         value = next((v[name] for v in variables.values() if isinstance(v.get(name), float)), None)
         if value is not None:
-            yield f"factor {factor}: {name} is a number in the inventory, such as {value}; quote it, or 24.10 is read as 24.1"
+            yield f"{who}: {name} is a number in the inventory, such as {value}; quote it, or 24.10 is read as 24.1"
 
 
 def _key(plan: Plan, folder: Path) -> str | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rollout.errors import InventoryError
-from rollout.plan.words import plain
+from rollout.plan.words import plain, some
 
 FOLDER, FILE = "probe", "hosts.jsonl"
 
@@ -121,6 +121,23 @@ def _ago(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds // size:.0f} {unit}"
     return "less than a minute"
+
+
+def contradicted(
+    known: Mapping[str, Mapping[str, tuple[str, ...]]], records: Mapping[str, Record]
+) -> tuple[str, ...]:
+    """Where the inventory's facts (host -> name -> values), which count, are not what a probe has found: a sentence for each name."""
+    other: dict[str, list[str]] = {}
+    for host, facts in known.items():
+        found = records[host].facts
+        for name, values in facts.items():
+            if name in found and found[name] != values:
+                words = f"{', '.join(found[name])} by its probe and {', '.join(values)} in the inventory"
+                other.setdefault(name, []).append(f"{host}, {words}")
+    return tuple(
+        f"{name}: the inventory counts, and {len(hosts)} {'host says' if len(hosts) == 1 else 'hosts say'} otherwise ({some(hosts, 2)})"
+        for name, hosts in other.items()
+    )
 
 
 @contextmanager

@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _known(folder: Path) -> dict[str, dict[str, str]]:
+def _known(folder: Path) -> dict[str, dict[str, str | list[str]]]:
     lines = (folder / ".rollout" / "probe" / "hosts.jsonl").read_text().splitlines()
     return {host: facts for host, _, _, facts in map(json.loads, lines)}
 
@@ -75,6 +75,28 @@ def test_a_host_that_does_not_answer_keeps_what_it_said_before(rollout: Typist, 
     assert "a could not be asked: unreachable, " in said.err
     assert "; what an earlier probe has found stays" in said.err
     assert _known(folder) == before
+
+
+OWN = """- hosts: all
+  gather_facts: false
+  tasks:
+    - ansible.builtin.set_stats:
+        data: {rollout_found: {probe: ["os\\tmine", "leak\\tx {{ bmc_password | default('') }}", "pci\\ta", "pci\\tb", "told\\tall"]}}
+"""
+
+
+def test_a_probe_beside_the_plan_is_ones_own_and_no_secret_is_kept(rollout: Typist, folder: Path) -> None:
+    (folder / "playbooks").mkdir()
+    (folder / "playbooks" / "probe.yml").write_text(OWN)
+    (folder / "plan.yml").write_text(
+        PLAN.replace(', kernel: "{kernel}"', "").replace("hosts: all", 'hosts: "!gone:all"')
+    )
+    said = rollout("plan", "plan.yml", "--probe")
+    assert said.code == 0, said.err
+    assert _known(folder) == {
+        "a": {"os": "mine", "leak": "x", "pci": ["a", "b"]},
+        "b": {"os": "mine", "leak": "x ********", "pci": ["a", "b"]},
+    }
 
 
 def test_a_plan_is_drafted_for_an_inventory_and_its_hosts(rollout: Typist, folder: Path) -> None:

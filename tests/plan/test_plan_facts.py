@@ -194,3 +194,27 @@ def test_a_host_with_another_address_may_be_another_machine(tmp_path: Path) -> N
     found = resolve(read(tmp_path / "p.yml"), tmp_path)
     assert found.probed == {"a": Record(1.0, "198.18.0.1", {"os": ("x",)})}
     assert found.notes[1] == "b: another address than when probed, so what the probe found does not count"
+
+
+def test_a_fact_that_a_probe_contradicts_is_told(tmp_path: Path) -> None:
+    (tmp_path / "hosts.yml").write_text(
+        "all: {hosts: {a: {os: x, bios: 1.9.2}, b: {os: x, bios: 1.9.2}, c: {os: x}}}"
+    )
+    (tmp_path / "x.yml").write_text("- hosts: all\n")
+    (tmp_path / "p.yml").write_text(
+        "rollout: p\ninventory: hosts.yml\nhosts: all\nfactors: {os: os}\n"
+        'combos: [{name: c, match: {os: x}, to: {os: y}, require: {bios: ">=1.9"}}]\nsteps: [{name: upgrade, playbook: x.yml}]\n'
+    )
+    probes.keep(
+        tmp_path,
+        {
+            "a": Record(1.0, "", {"bios": ("1.8.0",)}),
+            "b": Record(1.0, "", {"bios": ("1.9.2",)}),
+            "c": Record(1.0, "", {"bios": ("1.7",)}),
+        },
+    )
+    plan = read(tmp_path / "p.yml")
+    found = resolve(plan, tmp_path)
+    said = "bios: the inventory counts, and 1 host says otherwise (a, 1.8.0 by its probe and 1.9.2 in the inventory)"
+    assert found.notes[-1] == said
+    assert [host.facts["bios"] for host in fleet(plan, found).hosts] == [("1.9.2",), ("1.9.2",), ("1.7",)]
