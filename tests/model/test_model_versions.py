@@ -87,10 +87,8 @@ def versions(order: Order) -> st.SearchStrategy[str]:
 
 
 def of_any_order(count: int) -> st.SearchStrategy[tuple[Order, list[str]]]:
-    return st.one_of(
-        st.tuples(st.just(order), st.lists(versions(order), min_size=count, max_size=count))
-        for order in ORDERS
-    )
+    listed = [st.lists(versions(order), min_size=count, max_size=count) for order in ORDERS]
+    return st.one_of([st.tuples(st.just(order), some) for order, some in zip(ORDERS, listed, strict=True)])
 
 
 @pytest.mark.parametrize(("order", "sorted_"), [("dotted", DOTTED), ("deb", DEB), ("rpm", RPM)])
