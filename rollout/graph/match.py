@@ -7,7 +7,7 @@ from functools import partial
 
 from rollout.errors import Problem
 from rollout.graph.hops import Way, way
-from rollout.graph.verdict import drift, judge, meets, waived_by
+from rollout.graph.verdict import drift, expired, judge, meets, vouching, waived_by
 from rollout.model.fleet import Fleet, Host
 from rollout.model.graph import Untouched
 from rollout.model.plan import ComboRule, Plan
@@ -105,7 +105,8 @@ def _assign(matching: _Matching, rule: ComboRule, hosts: list[Host]) -> None:
             return
         drifted = drift(plan, rule, host)
         if drifted and not waived_by(plan, rule, host, "drift", given.today):
-            _exclude(matched, hosts, drifted, rule, "drift")
+            over = expired(vouching(plan, rule, host), "drift", given.today)
+            _exclude(matched, hosts, "; ".join([drifted, *over]), rule, "drift")
             return
     found = way(plan, rule, host.factors, partial(fits, plan), partial(_is_open, plan, host))
     if found.lacking and not is_shut:

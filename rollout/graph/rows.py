@@ -21,14 +21,12 @@ def of_rows(plan: Plan, known: Known) -> Iterator[Told]:
         if answer is True:
             is_listed = True
             if row.verdict != "supported":
-                yield row.verdict, f"{_subject(plan, known, row)}{row.reason} ({_source(plan, row)})"
+                yield row.verdict, f"{_subject(plan, known, row)}{row.reason}{_source(plan, row)}"
         elif answer is None and row.verdict != "supported":
             is_listed = True
-            yield "unknown", f"{_unclear(plan, known, row, target)}: {row.reason} ({_source(plan, row)})"
-    if not is_listed and plan.unlisted == "unknown" and plan.compat:
-        goal = ", ".join(
-            f"{name} {' or '.join(texts)}" for name, texts in (known.targets or ({},))[-1].items()
-        )
+            yield "unknown", f"{_unclear(plan, known, row, target)}: {row.reason}{_source(plan, row)}"
+    goal = ", ".join(f"{name} {' or '.join(texts)}" for name, texts in (known.targets or ({},))[-1].items())
+    if goal and not is_listed and plan.unlisted == "unknown":  # who leads nowhere is on no way
         yield "unknown", f"no compatibility file says anything of it on its way to {goal}"
 
 
@@ -115,7 +113,7 @@ def _unclear(plan: Plan, known: Known, row: Compatibility, target: int) -> str:
 
 def _missing(plan: Plan, values: Values, match: Wanted) -> str:
     said = [
-        f"{name} is {' and '.join(values[name])}, which is no version"
+        f"{name} is {' and '.join(values[name])}, which cannot be compared"
         if name in values
         else f"{name} is not known"
         for name, texts in match.items()
@@ -125,6 +123,8 @@ def _missing(plan: Plan, values: Values, match: Wanted) -> str:
 
 
 def _source(plan: Plan, row: Compatibility) -> str:
+    """Who says so, and where it stands, relative to the plan."""
     folder = plan.file.rpartition("/")[0]
     place = row.place.removeprefix(f"{folder}/") if folder else row.place
-    return "; ".join(text for text in (row.source, place) if text)
+    told = "; ".join(text for text in (row.source, place) if text)
+    return f" ({told})" if told else ""

@@ -68,9 +68,7 @@ def _weighed(
         if waiver is not None:
             passed.append((finding, waiver))
             continue
-        over = [one for one in waivers if finding.waives in one.waives and one.expires < today]
-        expired = [f"waiver {one.name} of {one.owner} expired on {one.expires}" for one in over]
-        standing.append((finding, "; ".join([finding.said, *expired])))
+        standing.append((finding, "; ".join([finding.said, *expired(waivers, finding.waives, today)])))
     told = [said for _, said in standing]
     told += [
         f"{finding.said}; {waiver.owner} waives it until {waiver.expires} ({waiver.name}: {waiver.reason})"
@@ -101,6 +99,12 @@ def waived_by(plan: Plan, rule: ComboRule, host: Host, what: str, today: str) ->
     return waiver.name if waiver is not None else None
 
 
+def expired(waivers: Sequence[Waiver], what: str, today: str) -> list[str]:
+    """Sentences about those that would let it pass, if their last day were not over."""
+    over = [one for one in waivers if what in one.waives and one.expires < today]
+    return [f"waiver {one.name} of {one.owner} expired on {one.expires}" for one in over]
+
+
 def drift(plan: Plan, rule: ComboRule, host: Host) -> str:
     """What a probe found instead of what the combo matches; empty if it found no other."""
     other = [
@@ -127,7 +131,7 @@ def _waiver(waivers: Sequence[Waiver], what: str, today: str) -> Waiver | None:
 
 def _declared(rule: ComboRule) -> Iterator[_Finding]:
     if rule.verdict != "supported":
-        said = f"combo {rule.name} is {rule.verdict}: {rule.reason}"
+        said = f"combo {rule.name} is {rule.verdict}{f': {rule.reason}' if rule.reason else ''}"
         # a combo that leads nowhere is blocked for good
         yield _Finding(rule.verdict, "declared", said, rule.verdict if rule.to else "")
 

@@ -188,7 +188,7 @@ def wholes(draw: st.DrawFn) -> Whole:
     if way == "fleet":
         combos = tuple(replace(rule, waves=None) for rule in combos)
     compat = _compat(draw)
-    is_strict = bool(compat) and draw(st.booleans())
+    is_strict = draw(st.booleans())
     plan = Plan(
         name="whole",
         file="plan.yml",
