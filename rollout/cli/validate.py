@@ -1,6 +1,7 @@
 """`rollout validate`."""
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import click
 
 from rollout.cli import _compiling
 from rollout.errors import DONE, ERROR, Place, PlanInvalid, RolloutError, UsageError
-from rollout.report import mistakes
+from rollout.report import mistakes, windows
 from rollout.report.mistakes import Checked, Mistake
 from rollout.report.plain import counted, plain
 
@@ -75,7 +76,8 @@ def _checked(plan_file: Path) -> Checked:
             said = f"{error.filename or plan_file}: {error.strerror or error}"
         return Checked(str(plan_file), (Mistake(aspect, place, said, broken=True),), aspect)
     combos = sum(1 for combo in graph.combos.values() if combo.hosts)
-    return Checked(str(plan_file), counts=(len(graph.nodes), combos, len(graph.untouched)))
+    counts = (len(graph.nodes), combos, len(graph.untouched))
+    return Checked(str(plan_file), counts=counts, notes=tuple(windows.warnings(graph, time.time())))
 
 
 def _code(found: Sequence[Checked]) -> int:
@@ -102,7 +104,10 @@ def _lines(one: Checked) -> list[str]:
         return [f"{wrong.place}: {plain(wrong.message, 10_000)}" for wrong in one.mistakes]
     hosts, combos, untouched = one.counts
     upgraded = f"{counted(hosts, 'host')} to upgrade in {counted(combos, 'combo')}"
-    return [f"{one.plan}: no mistakes; {upgraded}, {untouched} not touched"]
+    return [
+        f"{one.plan}: no mistakes; {upgraded}, {untouched} not touched",
+        *(f"  {note}" for note in one.notes),
+    ]
 
 
 def _write(path: Path, text: str) -> None:

@@ -48,6 +48,8 @@ class Checked:
     """The last aspect that was looked at."""
 
     counts: tuple[int, int, int] | None = None
+    notes: tuple[str, ...] = ()
+    """What is no mistake, and should be known all the same: a deadline that has passed."""
 
 
 def path_of(file: str) -> str:
@@ -82,6 +84,7 @@ def _plan(one: Checked) -> dict[str, Any]:
         "plan": one.plan,
         "valid": not one.mistakes,
         **(dict(zip(names, one.counts, strict=True)) if one.counts is not None else {}),
+        "notes": list(one.notes),
         "mistakes": [
             {
                 "rule": mistake.rule,

@@ -31,16 +31,24 @@ def risks(graph: Graph) -> list[str]:
 
 
 def _whom(risk: Risk, hosts: int) -> str:
-    return f"concerns {counted(hosts, 'host')}" if risk.applies else "any host"
+    """Of the hosts that are touched; those that it keeps from that are told below, with their reason."""
+    if not risk.applies:
+        return "any host"
+    return f"concerns {counted(hosts, 'host')} in waves" if hosts else "concerns no host in a wave"
 
 
 def _answer(risk: Risk) -> str:
     link = f" ({plain(risk.link)})" if risk.link else ""
+    if not risk.symptom:
+        return f"not begun, unless a waiver names it: {plain(risk.because) or 'a person is needed'}{link}"
+    first = "not begun, unless a waiver names it; then " if risk.applies else ""
     if risk.then == "hold":
-        return f"held: {plain(risk.because) or 'a person is needed'}{link}"
+        return f"{first}held: {plain(risk.because) or 'a person is needed'}{link}"
     if risk.then == "halt":
         because = f": {plain(risk.because)}" if risk.because else ""
-        return f"held, and nothing more begins on hosts with the same {plain(risk.halts)}{because}{link}"
+        return (
+            f"{first}held, and nothing more begins on hosts with the same {plain(risk.halts)}{because}{link}"
+        )
     times = counted(risk.times, "time")
     remedy = plain(risk.remedy.playbook or "") if risk.remedy is not None else ""
     said = f"remedied by {remedy}, {times} at most" if remedy else f"tried again, {times} at most"

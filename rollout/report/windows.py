@@ -42,6 +42,13 @@ def deadline(graph: Graph, ends: float, now: float) -> str:
     return f"{said}; nothing begins that would not end before it{late}"
 
 
+def warnings(graph: Graph, now: float) -> list[str]:
+    """What stands in the way of every host, whatever else is well with the plan."""
+    if graph.deadline is None or now + seconds_of_run(graph) <= graph.deadline:
+        return []
+    return [deadline(graph, graph.deadline, now)]
+
+
 def of_hosts(graph: Graph, nodes: Sequence[Node], now: float) -> list[str]:
     """One line: from when on how many of them may begin, by their own windows; none if the plan has no windows."""
     if graph.calendar is None:

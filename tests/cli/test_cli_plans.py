@@ -126,3 +126,11 @@ def test_a_host_that_is_not_there_is_told_with_the_nearest_name(rollout: Typist,
     plan.write_text(PLAN.replace("hosts: all", "hosts: 'all:!b1'"))
     said = rollout("plan", str(plan), "--explain", "b1")
     assert said.err == "rollout: b1 is in the inventory, but the pattern 'all:!b1' does not select it\n"
+
+
+def test_a_deadline_that_has_passed_is_told_by_validate_and_plan(rollout: Typist, plan: Path) -> None:
+    plan.write_text(PLAN + "deadline: 2020-01-02 03:04\n")
+    told = "deadline: Thu 2020-01-02 03:04 (UTC) has passed: nothing begins; write a later `deadline`, and plan again\n"
+    said = rollout("validate", str(plan))
+    assert (said.code, said.out.split("\n", 1)[1]) == (0, f"  {told}")
+    assert told in rollout("plan", str(plan)).out

@@ -100,8 +100,8 @@ def test_a_combo_that_is_let_pass_says_by_whom_and_until_when() -> None:
         "  2 legs: to 12, then to 13",
         "  expected: 6m; out of service for 6 host-minutes, 17 VM-minutes (guests are known of 2 hosts)",
         "known errors",
-        "  nic   before anything  concerns 2 hosts  held: see OPS-7 (https://ops/7)",
-        "  lock  on any step      any host          held, and nothing more begins on hosts with the same rack",
+        "  nic   before anything  concerns 2 hosts in waves  not begun, unless a waiver names it: see OPS-7 (https://ops/7)",
+        "  lock  on any step      any host                   held, and nothing more begins on hosts with the same rack",
         "waivers used",
         "  lab-nic  lets unknown pass  2 hosts  Ada, until 2023-12-01 (15 days left)  tried by hand",
     ):
