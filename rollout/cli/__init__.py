@@ -37,6 +37,7 @@ COMMANDS = {
     "rollback": "Take back what was done to hosts.",
     "unlock": "Take a run from a controller that is dead and cannot be seen.",
     "compat": "Check compatibility files, or write one out of Leapp's list.",
+    "doctor": "Look at this machine, and at what a plan needs of it.",
     "lab": "Real SSH hosts on this machine, with faults.",
 }
 """The commands and their one-line help, known without importing any of them. Each is a module of this package."""
