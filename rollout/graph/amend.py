@@ -59,10 +59,9 @@ def amend(
     whole = compile_graph(plan, fleet, parts, given, seed=old.seed)
     new = tuple(name for name in whole.nodes if name not in old.nodes)
     graph, ours = whole, fleet
-    if new:
-        left_out = frozenset(new)
-        ours = replace(fleet, hosts=tuple(host for host in fleet.hosts if host.name not in left_out))
-        graph = replace(compile_graph(plan, ours, parts, given, seed=old.seed), untouched=whole.untouched)
+    while joining := graph.nodes.keys() - old.nodes.keys():  # without these, the waves may reach others
+        ours = replace(ours, hosts=tuple(host for host in ours.hosts if host.name not in joining))
+        graph = compile_graph(plan, ours, parts, given, seed=old.seed)
     return _Merging(old, graph, plan, fleet, run, hosts, begun, new).amended()
 
 

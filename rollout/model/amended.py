@@ -6,7 +6,7 @@ It is folded on a State over the new graph. What was begun goes on; what was ask
 from collections.abc import Collection, Mapping
 
 from rollout.model.event import Event
-from rollout.model.people import missed_round, round_key
+from rollout.model.people import BEFORE_RUN, BEFORE_WAVE, missed_round, round_key
 from rollout.model.progress import HostState, RunState, Status
 from rollout.model.seams import Answer
 from rollout.model.state import State
@@ -43,8 +43,8 @@ def leave(host: HostState, event: Event) -> bool:
 def _forget_waves(run: RunState, waves: Collection[str]) -> None:
     run.opened = {wave: at for wave, at in run.opened.items() if wave in waves}
     run.passed = {wave: at for wave, at in run.passed.items() if wave in waves}
-    known = {round_key(moment, wave) for moment in ("before wave", "after wave") for wave in waves}
-    run.rounds = [key for key in run.rounds if key in known or key == "before run"]
+    known = {round_key(moment, wave) for moment in (BEFORE_WAVE, "after wave") for wave in waves}
+    run.rounds = [key for key in run.rounds if key in known or key == BEFORE_RUN]
 
 
 def _is_concerned(
@@ -72,7 +72,13 @@ def _forget_answers(state: State, host: HostState, changed: Collection[str]) -> 
     if host.ending in _ANSWERS and not host.gate_tries and host.status is not Status.HELD:
         host.ending, host.stuck = None, False
     if host.status is Status.WAITING and not host.attempt:
+        asked = round_key(BEFORE_WAVE, state.graph.nodes[host.name].wave) in state.run.rounds
+        if not asked:  # it is in another wave now, whose round is still to come
+            host.answered = {
+                key: at for key, at in host.answered.items() if not key.startswith(f"{BEFORE_WAVE}/")
+            }
         host.round = missed_round(state, host)
+        host.not_before = host.not_before if host.round is not None else 0.0
     elif host.round is not None:
         edge, what = host.round.split(" ", 1)
         rules = state.graph.gates_at.get((edge, what), ())
