@@ -26,6 +26,8 @@ COMMANDS = {
     "why": "Say where a host is, and what it waits for.",
     "hosts": "List the hosts of the run.",
     "events": "List what has happened.",
+    "failures": "Group what has failed by its cause, and draft a known error.",
+    "risks": "List known errors, and try them on failures that happened.",
     "pause": "Begin nothing more until `resume`.",
     "approve": "Let what comes after a rung begin.",
     "promote": "End the soak now: ask the gates at once.",

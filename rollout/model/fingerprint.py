@@ -22,6 +22,11 @@ LEAST = 6
 
 _SPECIAL = re.compile(r"[\\.^$*+?()\[\]{}|]")
 
+_SILENT = re.compile(
+    r"exit code -?\d+(?:, no output| and said nothing.*)?|the (?:task|module) (?:failed|ended with)(?: and said nothing)?|the task's result is hidden \(no_log\)"
+)
+"""What we say ourselves of a task that says nothing: in a symptom it would fit too much."""
+
 DIGITS = 10
 """Of a fingerprint, hexadecimal."""
 
@@ -95,14 +100,16 @@ def symptom_of(text: str, hosts: Collection[str] = frozenset()) -> str | None:
 
     It is made of the parts that stay, in their order. They have to be printable ASCII: what else there is may differ with the locale.
     """
-    parts = re.split(r"[^ -~]+", _PLACEHOLDER.sub("\0", normalised(text, hosts)))
-    constant = [part.strip() for part in parts if any(char.isalnum() for char in part)]
-    if sum(char.isalpha() for part in constant for char in part) < LEAST:
+    words = _PLACEHOLDER.sub("\0", normalised(text, hosts))
+    if sum(char.isascii() and char.isalpha() for char in _SILENT.sub("", words)) < LEAST:
         return None
+    parts = re.split(r"[^ -~]+", words)
+    constant = [part.strip() for part in parts if any(char.isalnum() for char in part)]
+    end = r"\b" if constant[-1][-1].isdecimal() else ""  # `rc=1` is not in `rc=12`
     escaped = [_SPECIAL.sub(r"\\\g<0>", part) for part in constant]
     if text == " ".join(text.split()):
-        return ".*".join(escaped)
-    return f"(?s){'.*'.join(part.replace(' ', '[^!-~]+') for part in escaped)}"
+        return ".*".join(escaped) + end
+    return f"(?s){'.*'.join(part.replace(' ', '[^!-~]+') for part in escaped)}{end}"
 
 
 def _shortened(text: str, limit: int) -> str:

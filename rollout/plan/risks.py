@@ -70,7 +70,7 @@ def written(
                 problems += wrong
                 if found is None:
                     continue
-                problems += [*_mistakes(found, node, folder), *_of_the_plan(found, node, declared)]
+                problems += [*_mistakes(found, node), *_of_the_plan(found, node, folder, declared)]
                 if found.name in first:
                     problems.append(Problem(node.find("name").at, f"risk {shown(found.name)} is there twice (first in {first[found.name]})"))  # fmt: skip
                 first.setdefault(found.name, node.find("name").at)
@@ -98,7 +98,7 @@ def _items(file: Path, problems: list[Problem]) -> list[Node]:
     return [node for node in nodes if node.kind == "map"]
 
 
-def _mistakes(risk: schema.Risk, node: Node, folder: Path) -> Iterator[Problem]:
+def _mistakes(risk: schema.Risk, node: Node) -> Iterator[Problem]:
     answers = [key for key in _ANSWERS if getattr(risk, key) is not None]
     place = node.find("name").at
     if len(answers) != 1:
@@ -112,22 +112,24 @@ def _mistakes(risk: schema.Risk, node: Node, folder: Path) -> Iterator[Problem]:
     if "timeout" in risk.model_fields_set and answers == ["retry"]:
         yield Problem(node.find("timeout").at, f"risk {risk.name} has no remedy, so `timeout` means nothing")
     yield from _symptom(risk, node)
-    if risk.remedy is not None and not (folder / risk.remedy).is_file():
-        beside = [str(Path(risk.remedy).with_name(one.name)) for one in _files((folder / risk.remedy).parent)]
-        yield Problem(
-            node.find("remedy").at,
-            f"playbook {shown(risk.remedy)} does not exist{did_you_mean(risk.remedy, beside)}",
-        )
 
 
-def _of_the_plan(risk: schema.Risk, node: Node, declared: Declared) -> Iterator[Problem]:
-    """Steps and factors that the plan does not have, and ranges that are none."""
+def _of_the_plan(risk: schema.Risk, node: Node, folder: Path, declared: Declared) -> Iterator[Problem]:
+    """Steps, factors and playbooks that the plan does not have, and ranges that are none."""
+    yield from _ranges(risk, node, declared)
     for index, name in enumerate(schema.globs(risk.steps) if risk.steps is not None else ()):
         if declared.steps is not None and name not in declared.steps:
             yield Problem(_item(node.find("steps"), index), f"unknown step {shown(name)}{expected(name, declared.steps)}")  # fmt: skip
     if risk.halt is not None and declared.factors is not None and risk.halt not in declared.factors:
         said = f"unknown factor {shown(risk.halt)}{expected(risk.halt, declared.factors)}"
         yield Problem(node.find("halt").at, said)
+    if declared.steps is not None and risk.remedy is not None and not (folder / risk.remedy).is_file():
+        beside = [str(Path(risk.remedy).with_name(one.name)) for one in _files((folder / risk.remedy).parent)]
+        said = f"playbook {shown(risk.remedy)} does not exist{did_you_mean(risk.remedy, beside)}"
+        yield Problem(node.find("remedy").at, said)
+
+
+def _ranges(risk: schema.Risk, node: Node, declared: Declared) -> Iterator[Problem]:
     for name, wanted in risk.applies.items():
         order = (declared.factors or {}).get(name, "dotted")
         for index, text in enumerate(schema.globs(wanted)):

@@ -123,6 +123,13 @@ def test_the_symptom_of_one_failure_finds_the_others_of_its_cause(one: str, othe
     assert shows(symptom, other)
 
 
-@pytest.mark.parametrize("text", ["", "5", "10.0.0.3", "rc=1", "?!", "«»"])
+@pytest.mark.parametrize("text", ["", "5", "10.0.0.3", "rc=1", "?!", "«»", "exit code 1, no output"])
 def test_words_that_say_nothing_make_no_symptom(text: str) -> None:
     assert symptom_of(text, HOSTS) is None
+
+
+def test_a_number_at_the_end_of_a_symptom_ends_there() -> None:
+    symptom = symptom_of("the disk says rc=1")
+    assert symptom is not None
+    assert shows(symptom, "the disk says rc=1; retry")
+    assert not shows(symptom, "the disk says rc=12")
