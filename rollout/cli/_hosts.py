@@ -13,7 +13,8 @@ def rows(book: Journal, run: str, status: Status | None = None) -> list[HostRow]
     if not asked:
         return book.hosts(run, status)
     state = _runs.folded(book, run)
-    found = [_now(one, state.hosts[one.name]) if one.name in asked else one for one in book.hosts(run)]
+    known = asked & state.hosts.keys()
+    found = [_now(one, state.hosts[one.name]) if one.name in known else one for one in book.hosts(run)]
     return [one for one in found if status in {None, one.status}]
 
 

@@ -47,10 +47,21 @@ def of_host(
     """
     with _runs.existing(journal) as book:
         row = book.run(run)
-        more = check(book, row, _hosts.row(book, row.id, host))
+        found = _hosts.row(book, row.id, host)
+        _refuse_if_left(book, row, found)
+        more = check(book, row, found)
         book.request(row.id, Event(event.kind, because(event.because), host, data=event.data))
         said = f"{then}; {more}" if more else then
         click.echo(f"{plain(host)}: {said}. {when(row, _runs.options(_runs.where(journal)))}")
+
+
+def _refuse_if_left(book: Journal, run: RunRow, host: HostRow) -> None:
+    """Raises UsageError for a host that an amendment has taken out of the run: nothing brings it back."""
+    out = host.status in {Status.EXCLUDED, Status.GONE}
+    if out and host.name not in book.graph(run.id).nodes:
+        raise UsageError(
+            f"{plain(host.name)} is {host.status}, for the run was amended: {plain(host.because)}; a new run takes it, once the plan does"
+        )
 
 
 _STANDSTILLS = {

@@ -106,9 +106,10 @@ def credit(state: State, combo: str, now: float) -> str:
     found = state.credit
     of_combo = combo if found.left(combo) < found.left() else None
     where = f" of {combo}" if of_combo else " in all"
-    counts = (found.verified, found.late, found.exposed)
-    verified, late, exposed = (count[combo] if of_combo else count.total() for count in counts)
-    taken = f" ({late} failed late, which takes credit back)" if late else ""
+    counts = (found.verified, found.outdated, found.late, found.exposed)
+    verified, outdated, late, exposed = (count[combo] if of_combo else count.total() for count in counts)
+    taken = f" ({outdated} by what was amended since, which counts no more)" if outdated else ""
+    taken += f" ({late} failed late, which takes credit back)" if late else ""
     soon = _next_verified(state, of_combo, now)
     return (
         f"credit: {verified} {'host is' if verified == 1 else 'hosts are'} verified{where}{taken}, so {found.allows(of_combo):g} may be in flight "
