@@ -15,8 +15,8 @@ Role = Literal["hardware", "os", "hypervisor", "site", "rack"]
 KNOWN: Mapping[Role, tuple[str, ...]] = {
     "hardware": ("hw_model", "hardware_model", "hardware", "server_model", "product_name", "model"),
     "os": (
-        "os_release", "os_version", "operating_system", "distro", "os", "distribution_release",
-        "{distribution}-{distribution_major_version}", "{distribution}-{major}",
+        "os_release", "os_version", "operating_system", "distro", "os",
+        "{distribution}-{distribution_major_version}", "{distribution}-{major}", "distribution_release",
     ),
     "hypervisor": ("hypervisor", "hypervisor_version", "hypervisor_type", "virt_type"),
     "site": ("site", "datacenter", "data_center", "dc", "location", "region", "availability_zone", "az"),
