@@ -7,6 +7,7 @@ from functools import partial
 
 from rollout.errors import Problem
 from rollout.graph.hops import Way, way
+from rollout.graph.shelves import Shelves
 from rollout.graph.verdict import drift, expired, judge, meets, vouching, waived_by
 from rollout.model.fleet import Fleet, Host
 from rollout.model.graph import Untouched
@@ -46,18 +47,21 @@ class _Matching:
     plan: Plan
     given: Given
     into: Matched
+    shelves: Shelves
+    asked: tuple[str, ...]
+    """The factors that anything is made to depend on; hosts that differ in others alone, in their racks say, are alike."""
 
 
 def match(plan: Plan, fleet: Fleet, given: Given) -> Matched:
     """Exactly one combo for each host. Hosts that nothing tells apart are judged once."""
     matched = Matched({rule.name: [] for rule in plan.combos}, {rule.name: 0 for rule in plan.combos})
-    matching = _Matching(plan, given, matched)
+    matching = _Matching(plan, given, matched, Shelves(plan.compat), _asked(plan))
     named = [waiver for waiver in plan.waivers if waiver.hosts]
     alike: dict[tuple[object, ...], list[Host]] = {}
     for host in fleet.hosts:
         key = (
-            tuple(host.factors.get(name, "") for name in plan.factors),
-            tuple(sorted(host.probed.items())),
+            tuple(host.factors.get(name, "") for name in matching.asked),
+            tuple(sorted((name, value) for name, value in host.probed.items() if name in matching.asked)),
             tuple(sorted(host.facts.items())),
             tuple(any(fnmatchcase(host.name, glob) for glob in waiver.hosts) for waiver in named),
         )
@@ -67,6 +71,18 @@ def match(plan: Plan, fleet: Fleet, given: Given) -> Matched:
     order = {host.name: index for index, host in enumerate(fleet.hosts)}
     matched.untouched.sort(key=lambda untouched: order[untouched.host])
     return matched
+
+
+def _asked(plan: Plan) -> tuple[str, ...]:
+    wanted: list[Mapping[str, object]] = [risk.applies for risk in plan.risks]
+    for rule in plan.combos:
+        wanted += [rule.match, rule.to, rule.require]
+    for hop in plan.hops:
+        wanted += [hop.match, hop.to, hop.require]
+    for row in plan.compat:
+        wanted += [row.match, row.to]
+    named = {name for one in wanted for name in one}
+    return tuple(name for name in plan.factors if name in named)
 
 
 def _place(matching: _Matching, hosts: list[Host]) -> None:
@@ -89,7 +105,8 @@ def _place(matching: _Matching, hosts: list[Host]) -> None:
     elif plan.otherwise == "exclude":
         _exclude(matched, hosts, "no combo matches it")
     else:
-        shown = ", ".join(f"{name}={value}" for name, value in factors.items())
+        same = [name for name in factors if all(host.factors.get(name) == factors[name] for host in hosts)]
+        shown = ", ".join(f"{name}={factors[name]}" for name in same)
         message = f"{listed(hosts)}: no combo matches ({shown}); add a combo, narrow the pattern, or write `otherwise: exclude`"
         matched.problems.append(Problem(plan.place("hosts"), message))
 
@@ -121,6 +138,7 @@ def _assign(matching: _Matching, rule: ComboRule, hosts: list[Host]) -> None:
         given.toolchain,
         found.legs,
         allow_unknown=given.allow_unknown,
+        shelves=matching.shelves,
     )
     because = "; ".join(judgement.because)
     if judgement.word == "blocked":

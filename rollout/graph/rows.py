@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from rollout.graph.known import PROBE, Known, Values, speaks
+from rollout.graph.shelves import Shelves
 from rollout.model.plan import Plan
 from rollout.model.verdict import Compatibility, Order, Wanted
 from rollout.model.versions import compared, is_pattern, is_range
@@ -13,10 +14,11 @@ _GLOB = re.compile(r"[*?\[]")
 Told = tuple[Literal["unknown", "blocked"], str]
 
 
-def of_rows(plan: Plan, known: Known) -> Iterator[Told]:
-    """Each row that speaks against the host, or might. Without any that speaks of it, it is what the plan says of unlisted hosts."""
+def of_rows(plan: Plan, known: Known, shelves: Shelves) -> Iterator[Told]:
+    """Each row that speaks against the host; those that might, by what is missing. Without any that speaks of it, it is what the plan says of unlisted hosts."""
     is_listed = False
-    for row in plan.compat:
+    unclear: dict[str, list[Compatibility]] = {}
+    for row in shelves.about(known):
         answer, target = _answer(plan, known, row)
         if answer is True:
             is_listed = True
@@ -24,7 +26,10 @@ def of_rows(plan: Plan, known: Known) -> Iterator[Told]:
                 yield row.verdict, f"{_subject(plan, known, row)}{row.reason}{_source(plan, row)}"
         elif answer is None and row.verdict != "supported":
             is_listed = True
-            yield "unknown", f"{_unclear(plan, known, row, target)}: {row.reason}{_source(plan, row)}"
+            unclear.setdefault(_unclear(plan, known, row, target), []).append(row)
+    for missing, rows in unclear.items():
+        more = f", and {len(rows) - 1} more such rows" if len(rows) > 1 else ""
+        yield "unknown", f"{missing}: {rows[0].reason}{_source(plan, rows[0])}{more}"
     goal = ", ".join(f"{name} {' or '.join(texts)}" for name, texts in (known.targets or ({},))[-1].items())
     if goal and not is_listed and plan.unlisted == "unknown":  # who leads nowhere is on no way
         yield "unknown", f"no compatibility file says anything of it on its way to {goal}"

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 
 from rollout.graph.known import PROBE, Known, speaks
 from rollout.graph.rows import of_rows
+from rollout.graph.shelves import Shelves
 from rollout.graph.toolchain import of_toolchain
 from rollout.model.fleet import Host
 from rollout.model.plan import ComboRule, Plan, Risk
@@ -35,10 +36,11 @@ def judge(
     hops: Sequence[Hop] = (),
     *,
     allow_unknown: bool = False,
+    shelves: Shelves | None = None,
 ) -> Judgement:
     """The worst of all that speaks of the host on its way to the targets (where each leg leads, and the combo, in turn).
 
-    With `allow_unknown` what is only unknown needs no waiver, and rests on none.
+    With `allow_unknown` what is only unknown needs no waiver, and rests on none. `shelves`: the plan's compatibility rows, sorted once for many hosts.
     """
     known = Known.of(host, targets)
     risks = [(risk, speaks(known.now, plan.orders, risk.applies)) for risk in plan.risks if risk.applies]
@@ -48,7 +50,7 @@ def judge(
         *_declared(rule),
         *([_Finding("blocked", "drift", drifted, "drift")] if drifted else []),
         *_required(plan, rule, known, hops),
-        *_compatible(plan, known),
+        *_compatible(plan, known, Shelves(plan.compat) if shelves is None else shelves),
         *(_Finding(word, "toolchain", said, "toolchain") for word, said in of_toolchain(known, toolchain)),
         *(_risked(plan, known, risk, answer) for risk, answer in concerning if _keeps(risk)),
     ]
@@ -150,8 +152,8 @@ def _required(plan: Plan, rule: ComboRule, known: Known, hops: Sequence[Hop]) ->
             yield _Finding("blocked", "require", f"{who} requires {name} {' or '.join(wanted)}: it is {has}", "require")  # fmt: skip
 
 
-def _compatible(plan: Plan, known: Known) -> Iterator[_Finding]:
-    for word, said in of_rows(plan, known):
+def _compatible(plan: Plan, known: Known, shelves: Shelves) -> Iterator[_Finding]:
+    for word, said in of_rows(plan, known, shelves):
         yield _Finding(word, "compat", said, word)
 
 
