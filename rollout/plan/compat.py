@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rollout.errors import Place, PlanInvalid, Problem
+from rollout.errors import PlanInvalid, Problem
 from rollout.model.verdict import Compatibility, Order
 from rollout.plan import ranges, schema
 from rollout.plan.files import text_of
@@ -69,11 +69,8 @@ def read_file(
     except PlanInvalid as error:
         return [], list(error.problems)
     if root is None:
-        said = [] if problems else [Problem(Place(str(file)), "there is no row in it")]
-        return [], [*problems, *said]
+        return [], problems
     nodes = root.items if root.kind == "list" else [root]
-    if not nodes:
-        problems.append(Problem(root.place, "there is no row in it"))
     return list(_rows(nodes, orders or {}, problems)), problems
 
 

@@ -73,7 +73,7 @@ def convert(file: Path, releases: Sequence[str], factor: str = "os") -> Converte
     head = [f"# Written by `rollout compat import-leapp` from {plain(file.name)} for {', '.join(majors)}."]
     if left_out:
         head.append(f"# Not converted: {some(left_out, 3)}.")
-    return Converted("\n".join([*head, *rows, ""]), len(rows), tuple(left_out))
+    return Converted("\n".join([*head, *(rows or ["[]"]), ""]), len(rows), tuple(left_out))
 
 
 def _major(release: str) -> int:
