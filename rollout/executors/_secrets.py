@@ -19,6 +19,9 @@ SHORTEST_LINE = 8
 
 HIDDEN = "********"
 
+_IN_URL = re.compile(r"(://[^/\s:@\"']*:)[^/\s\"']+@")
+"""A password in a URL (RFC 3986, 3.2.1: `user:password@`), whatever the variable is called that the URL stands in."""
+
 
 def secrets_of(inventory: Path) -> tuple[str, ...]:
     """Of the inventory of a unit; nothing when it is gone already. Longest first, for one may contain another."""
@@ -68,7 +71,7 @@ def hide_within(value: Any, secrets: tuple[str, ...]) -> Any:
 
 
 def hide(text: str, secrets: tuple[str, ...]) -> str:
-    """The text with every secret blotted out."""
+    """The text with every secret blotted out, and every password in a URL."""
     for secret in secrets:
         text = text.replace(secret, HIDDEN)
-    return text
+    return _IN_URL.sub(rf"\1{HIDDEN}@", text)

@@ -170,6 +170,20 @@ def test_hiding_takes_the_longest_secret_first() -> None:
     assert hide("abcd-efgh and abcd", ("abcd-efgh", "abcd")) == "******** and ********"
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("cannot fetch https://bob:s3cret@mirror.example/debian", "cannot fetch https://bob:********@mirror.example/debian"),
+        ("('https://:only-a-password@h', 404)", "('https://:********@h', 404)"),
+        ("postgresql://bob:with@sign@h/x, ftp://a:b@c", "postgresql://bob:********@h/x, ftp://a:********@c"),
+        ("https://mirror.example:8080/a@b and bob@host: no", "https://mirror.example:8080/a@b and bob@host: no"),
+        ("ssh://bob@host:22/x", "ssh://bob@host:22/x"),
+    ],
+)  # fmt: skip
+def test_a_password_in_a_url_is_blotted_out_whatever_its_variable_is_called(said: str, told: str) -> None:
+    assert hide(said, ()) == told
+
+
 PEM = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA\n-----END PRIVATE KEY-----\n"
 
 
