@@ -154,7 +154,7 @@ def test_wherever_an_amendment_dies_it_was_made_or_not(kind: shelves.Kind, momen
             halted.amend(book)
         else:
             with pytest.raises(Died):
-                halted.amend(_Dying(book, moment))  # type: ignore[arg-type]
+                halted.amend(_Dying(book, moment))
     with shelf_book(halted) as book:
         made = moment in AFTER
         row = book.run(halted.shelf.run)
@@ -246,7 +246,7 @@ def test_a_step_in_flight_when_its_controller_died_is_taken_up_after_an_amendmen
             halted.world,
             halted.inbox,
             run=halted.shelf.run,
-            owner=halted.owner(),  # type: ignore[arg-type]
+            owner=halted.owner(),
         )
         with pytest.raises(Died):
             engine.run()
