@@ -1,6 +1,7 @@
 """The published schema fits every plan that is valid, refuses much of what is not, and tells of every key what it means."""
 
 import json
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -11,8 +12,8 @@ import pytest
 from pydantic import BaseModel
 
 from rollout import kinds
-from rollout.errors import RolloutError
-from rollout.plan import meanings, published, schema
+from rollout.errors import PlanInvalid, RolloutError
+from rollout.plan import meanings, published, read, schema
 from rollout.plan.text import parse
 
 ROOT = Path(__file__).parents[2]
@@ -61,6 +62,40 @@ def with_keys(form: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]
 @pytest.mark.parametrize("plan", VALID, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_valid_plan_fits(plan: Path) -> None:
     assert said_of("plan", plan.read_text()) == []
+
+
+def test_whatever_plan_of_the_golden_worlds_can_be_read_fits() -> None:
+    looked_at = 0
+    for path in sorted(ROOT.glob("tests/golden/worlds/*/*.yml")):
+        text = path.read_text()
+        if not re.search("^rollout:", text, re.MULTILINE):
+            continue
+        try:
+            read(path)
+        except PlanInvalid:
+            continue
+        looked_at += 1
+        assert (path.name, said_of("plan", text)) == (path.name, [])
+    assert looked_at >= 5
+
+
+@pytest.mark.parametrize("what", ["risks", "compat"])
+def test_files_beside_the_plans_of_golden_worlds_fit(what: published.What) -> None:
+    files = [path for path in ROOT.glob(f"tests/golden/*/*/{what}.yml") if "mistakes" not in path.parts]
+    assert files
+    assert {path.parent.name: said_of(what, path.read_text()) for path in files} == {
+        path.parent.name: [] for path in files
+    }
+
+
+def test_known_errors_and_compatibility_data_of_the_guides_fit() -> None:
+    texts = [guide.read_text().split("```yaml\n")[1:] for guide in (ROOT / "docs").rglob("*.md")]
+    blocks = [block.split("```")[0] for text in texts for block in text]
+    risks = [block for block in blocks if re.match(r"(# .*\n)*- name: [\w-]+\n +(symptom|applies)", block)]
+    rows = [block for block in blocks if re.match(r"(# .*\n)*- \{?match:", block)]
+    assert risks
+    assert [said_of("risks", block) for block in risks] == [[]] * len(risks)
+    assert [said_of("compat", block) for block in rows] == [[]] * len(rows)
 
 
 def test_the_plans_of_the_guides_fit() -> None:
