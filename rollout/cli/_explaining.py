@@ -9,7 +9,6 @@ import click
 from rollout.cli import _compiling
 from rollout.errors import UsageError
 from rollout.model.plan import Plan
-from rollout.model.verdict import Given, Toolchain
 from rollout.report import story
 from rollout.report.plain import plain
 from rollout.report.saved import Compiled
@@ -20,15 +19,13 @@ if TYPE_CHECKING:
 
 def explain(plan: Plan, inventory: "Inventory", compiled: Compiled, name: str, *, as_json: bool) -> None:
     """The host's whole story. Raises UsageError, with the nearest name, for one that the plan does not select."""
-    from importlib.metadata import version
-
     from rollout.graph.account import account
     from rollout.plan.fleet import fleet
 
     host = next((host for host in fleet(plan, inventory).hosts if host.name == name), None)
     if host is None:
         raise UsageError(_unknown(plan, inventory, name))
-    given = Given(_compiling.today(), Toolchain(version("ansible-core")), compiled.graph.allow_unknown)
+    given = _compiling.given(compiled.graph.allow_unknown)
     parts = (
         compiled.graph,
         story.subject(plan, host, inventory.groups(name), inventory.variables(name)),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rollout.graph.known import Known, speaks
 from rollout.graph.match import Matched, fits, match
-from rollout.graph.rows import is_about
+from rollout.graph.rows import is_about, place_of
 from rollout.graph.toolchain import of_toolchain
 from rollout.graph.verdict import vouching
 from rollout.model.fleet import Fleet, Host
@@ -116,7 +116,7 @@ def _rows(plan: Plan, known: Known) -> Iterator[Point | None]:
             continue
         said = row.verdict if answer else f"it cannot be told whether it is {row.verdict}"
         because = "; ".join(text for text in (row.reason, row.source) if text)
-        yield Point("compatibility", row.place, said, because)
+        yield Point("compatibility", place_of(plan, row), said, because)
 
 
 def _risks(plan: Plan, known: Known) -> Iterator[Point | None]:

@@ -129,7 +129,11 @@ def _missing(plan: Plan, values: Values, match: Wanted) -> str:
 
 def _source(plan: Plan, row: Compatibility) -> str:
     """Who says so, and where it stands, relative to the plan."""
-    folder = plan.file.rpartition("/")[0]
-    place = row.place.removeprefix(f"{folder}/") if folder else row.place
-    told = "; ".join(text for text in (row.source, place) if text)
+    told = "; ".join(text for text in (row.source, place_of(plan, row)) if text)
     return f" ({told})" if told else ""
+
+
+def place_of(plan: Plan, row: Compatibility) -> str:
+    """Where it stands, relative to the plan's folder where it can be."""
+    folder = plan.file.rpartition("/")[0]
+    return row.place.removeprefix(f"{folder}/") if folder else row.place

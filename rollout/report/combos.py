@@ -9,6 +9,7 @@ from rollout.report.estimate import Disruption, bound, disruption, seconds_of_wa
 from rollout.report.plain import counted, listed, plain, spoken, table
 
 CANARIES_SHOWN = 20
+REASONS_SHOWN = 8
 
 
 def lines(graph: Graph, combo: Combo, nodes: Sequence[Node], now: float) -> list[str]:
@@ -19,7 +20,7 @@ def lines(graph: Graph, combo: Combo, nodes: Sequence[Node], now: float) -> list
         head = f"combo {plain(combo.name)}, a part of {plain(combo.rule)}: {counted(combo.hosts, 'host')} to {target(combo)}"
     if combo.current:
         head += f" ({combo.current} already there)"
-    found = [head, f"  verdict: {verdict(graph, combo, nodes)}"]
+    found = [head, *_verdict(graph, combo, nodes)]
     if combo.hops:
         found.append(f"  {counted(len(combo.hops), 'leg')}: to {', then to '.join(map(plain, combo.hops))}")
     found.append(f"  steps: {', '.join(_step(step) for step in combo.chain)}")
@@ -54,15 +55,20 @@ def target(combo: Combo) -> str:
 
 
 def verdict(graph: Graph, combo: Combo, nodes: Sequence[Node]) -> str:
-    """The word, why, and on whose word hosts are touched all the same."""
-    because = f": {'; '.join(map(plain, combo.because))}" if combo.because else ""
+    """The word, and on whose word hosts are touched all the same."""
     names = dict.fromkeys(name for node in nodes for name in node.waivers)
     if names:
-        return f"{combo.verdict}{because}; let pass by {listed(names, 8)}"
-    allowed = (
-        "; touched because of --allow-unknown" if combo.verdict == "unknown" and graph.allow_unknown else ""
-    )
-    return f"{combo.verdict}{because}{allowed}"
+        return f"{combo.verdict}, let pass by {listed(names, 8)}"
+    is_allowed = combo.verdict == "unknown" and graph.allow_unknown
+    return f"{combo.verdict}, touched because of --allow-unknown" if is_allowed else combo.verdict
+
+
+def _verdict(graph: Graph, combo: Combo, nodes: Sequence[Node]) -> list[str]:
+    """With the reasons; hosts have each their own, so they may be many."""
+    lines = [f"  verdict: {verdict(graph, combo, nodes)}"]
+    lines += [f"    {plain(because)}" for because in combo.because[:REASONS_SHOWN]]
+    more = len(combo.because) - REASONS_SHOWN
+    return [*lines, f"    and {counted(more, 'more reason')}"] if more > 0 else lines
 
 
 def proof(waves: Sequence[Wave]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from rollout.report.comparison import TOPICS, Comparison, Difference, Topic
 from rollout.report.markdown import code, fenced
-from rollout.report.plain import counted, listed, plain, table
+from rollout.report.plain import counted, listed, plain
 
 SHOWN = 20
 """Differences of one topic that are told; the rest are counted."""
@@ -123,6 +123,5 @@ def _numbers(comparison: Comparison) -> str:
 
 def _lines(comparison: Comparison, topic: Topic) -> list[str]:
     found = comparison.about(topic)
-    rows = [[_change(one), _about(one) if one.of else ""] for one in found[:SHOWN]]
     more = [f"  and {counted(len(found) - SHOWN, 'more difference')}"] if len(found) > SHOWN else []
-    return table(rows) + more
+    return [*(f"  {sentence(one)}" for one in found[:SHOWN]), *more]

@@ -25,7 +25,7 @@ def test_a_saved_plan_is_compared_with_now(rollout: Typist, plan: Path) -> None:
     said = rollout("diff", "saved.json", "--exit-code")
     assert said.code == 2
     assert "  playbooks/step.yml has changed\n" in said.out
-    assert "  place was wave a/2, is current: already what combo a leads to  1 host: a2\n" in said.out
+    assert "  place was wave a/2, is current: already what combo a leads to: 1 host: a2\n" in said.out
     assert rollout("diff", "saved.json").code == 0
 
 
@@ -36,7 +36,7 @@ def test_two_plans_are_compared_saved_or_not(rollout: Typist, plan: Path) -> Non
     texts = [rollout("diff", str(plan), name).out for name in (str(other), "other.json")]
     assert texts[0] == texts[1]
     assert "limits\n  limit at once was 2, is 1\n" in texts[0]
-    assert "step upgrade: expect was 10m, is 20m  2 combos: a, b" in texts[0]
+    assert "step upgrade: expect was 10m, is 20m: 2 combos: a, b" in texts[0]
     head, *rest = map(
         json.loads, rollout("diff", str(plan), "other.json", "--format", "json").out.splitlines()
     )

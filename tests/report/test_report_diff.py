@@ -184,14 +184,14 @@ def test_hosts_that_come_go_and_move_are_told_together() -> None:
         "  the plan file has changed",
         "",
         "hosts",
-        "  host is new, wave a/2                                          1 host: a10",
-        "  host is gone, was wave a/1                                     1 host: a1",
-        "  host is gone, was wave b/2                                     1 host: b2",
-        "  place was wave a/2, is wave a/1                                1 host: a2",
-        "  place was wave b/1, is excluded: combo b is blocked: a reason  1 host: b1",
+        "  host is new, wave a/2: 1 host: a10",
+        "  host is gone, was wave a/1: 1 host: a1",
+        "  host is gone, was wave b/2: 1 host: b2",
+        "  place was wave a/2, is wave a/1: 1 host: a2",
+        "  place was wave b/1, is excluded: combo b is blocked: a reason: 1 host: b1",
         "",
         "combos",
-        "  combo is gone  1 combo: b",
+        "  combo is gone: 1 combo: b",
     ]
 
 
