@@ -64,14 +64,16 @@ def _shortest(
 
 
 def _roads(hops: Sequence[Hop], start: _Standing, fits: Fits, barred: set[int]) -> "nx.DiGraph[_Standing]":
-    """Every station that can be reached."""
+    """Every station that can be reached. One that a dead end fits is not left, whatever other hops say."""
     roads: nx.DiGraph[_Standing] = nx.DiGraph()
     roads.add_node(start)
     pending = [start]
     while pending and len(roads) < MOST:
         here = pending.pop(0)
+        if any(not hop.to and fits(dict(here), hop.match) for hop in hops):
+            continue
         for number, hop in enumerate(hops):
-            if not hop.to or (here == start and number in barred) or not fits(dict(here), hop.match):
+            if (here == start and number in barred) or not fits(dict(here), hop.match):
                 continue
             there = tuple(sorted({**dict(here), **hop.to}.items()))
             if there not in roads:
@@ -102,6 +104,8 @@ def _shown(factors: Mapping[str, str], names: Mapping[str, object]) -> str:
 def chain(rule: ComboRule, legs: Sequence[Hop]) -> tuple[Step, ...]:
     """The steps of all legs. What is opened once (a drain, a snapshot) is opened on the first and closed on the last; the rest is walked on each.
 
+    So is a step that does more than to close, as an upgrade that ends what was prepared for it; with what it closes.
+
     Only the last leg's steps have the plan's own names: names are keys, and no two steps share one.
     """
     if not legs:
@@ -110,15 +114,24 @@ def chain(rule: ComboRule, legs: Sequence[Hop]) -> tuple[Step, ...]:
     found: list[Step] = []
     for number, leg in enumerate(legs):
         steps = leg.chains[rule.name]
-        closed = {name for step in steps for name in step.closes}
+        closed = {name for step in steps if _closes_only(step) for name in step.closes}
+        names: dict[str, str] = {}
         for step in steps:
             opens = step.drain is not None or step.commit is not None or step.name in closed
-            if (opens and number > 0) or (step.closes and number < last):
+            if (opens and number > 0) or (_closes_only(step) and number < last):
                 continue
-            is_own = number == last
-            led = step if is_own else replace(step, target=dict(leg.to))
-            found.append(led if is_own or opens else _on_leg(led, leg, found))
+            if number == last:
+                found.append(step)
+                continue
+            own = tuple(names[name] for name in step.closes if name in names)
+            led = replace(step, target=dict(leg.to), closes=own)
+            found.append(led if opens else _on_leg(led, leg, found))
+            names |= {} if opens else {step.name: found[-1].name}
     return tuple(found)
+
+
+def _closes_only(step: Step) -> bool:
+    return bool(step.closes) and (step.reopen is not None or not (step.once or step.disruptive))
 
 
 def _on_leg(step: Step, leg: Hop, before: Sequence[Step]) -> Step:

@@ -150,9 +150,9 @@ def _assign(matching: _Matching, rule: ComboRule, hosts: list[Host]) -> None:
 
 
 def _targets(rule: ComboRule, found: Way) -> list[Wanted]:
-    """Where each leg leads, and where all of them do."""
-    stops = [{factor: (value,) for factor, value in leg.to.items()} for leg in found.legs[:-1]]
-    return [*stops, rule.to]
+    """Where each leg leads, and where all of them do: the last may change more than the combo speaks of."""
+    stops: list[Wanted] = [{factor: (value,) for factor, value in leg.to.items()} for leg in found.legs]
+    return [*stops[:-1], {**(stops[-1] if stops else {}), **rule.to}]
 
 
 def _is_open(plan: Plan, host: Host, hop: Hop) -> bool:

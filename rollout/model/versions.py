@@ -17,6 +17,7 @@ _PART = re.compile(r"\s*(<=|>=|==|!=|<|>|=)\s*(.*?)\s*", re.DOTALL)
 _GLOB = re.compile(r"[*?\[]")
 _TOKEN = re.compile(r"[0-9]+|[A-Za-z]+")
 _RPM = re.compile(r"(?:[0-9]{1,9}:)?[A-Za-z0-9._+~^]*[0-9][A-Za-z0-9._+~^]*(?:-[A-Za-z0-9._+~^]+)*")
+_EPOCH = re.compile(r"[0-9]+:[0-9]")
 _DEB = re.compile(r"(?:[0-9]{1,9}:)?[0-9][A-Za-z0-9.+~-]*")
 
 _EARLY = frozenset({"alpha", "beta", "dev", "pre", "preview", "rc"})
@@ -116,7 +117,11 @@ def _within(value: str, text: str, order: Order) -> bool | None:
         return None
     for operator, bound in bounds:
         if version.series != bound.series:
-            return False if version.series and bound.series else None
+            if not (version.series and bound.series):
+                return None
+            if operator == "!=":
+                continue
+            return False
         if not _holds(operator, _sign(version, bound)):
             return False
     return True
@@ -152,7 +157,12 @@ def _bounds(text: str, order: Order) -> tuple[tuple[str, _Version], ...]:
             raise RangeInvalid(f"{written} is a pattern, and no version that could be compared")
         version = _parsed(written, order)
         if version is None:
-            how = {"dotted": "has no number in it", "deb": "is no version of a Debian package"}
+            dotted = "has no number in it"
+            if _EPOCH.match(written):
+                dotted = (
+                    "has an epoch: only a factor with `versions: deb` or `versions: rpm` is compared by that"
+                )
+            how = {"dotted": dotted, "deb": "is no version of a Debian package"}
             raise RangeInvalid(f"{written} {how.get(order, 'is no version of an RPM package')}")
         if found and found[0][1].series != version.series:
             raise RangeInvalid("no version fits all parts of the range: they are of several series")
@@ -192,8 +202,13 @@ def _parsed(text: str, order: Order) -> _Version | None:
 
 
 def _dotted(text: str) -> _Version | None:
-    """Number by number: 1.9.2 < 1.10 = 1.10.0. Letters come after: 14.2 < 14.2a < 14.2b < 14.2.1; but 14.2rc1 < 14.2."""
-    tokens = [token.lower() for token in _TOKEN.findall(text)]
+    """Number by number: 1.9.2 < 1.10 = 1.10.0. Letters come after: 14.2 < 14.2a < 14.2b < 14.2.1; but 14.2rc1 < 14.2.
+
+    What stands in brackets behind it, as the day of a firmware, does not count. A package's version with an epoch is none: its numbers come after others.
+    """
+    if _EPOCH.match(text):
+        return None
+    tokens = [token.lower() for token in _TOKEN.findall(text.partition(" (")[0])]
     first = next((index for index, token in enumerate(tokens) if token.isdigit()), None)
     if first is None:
         return None

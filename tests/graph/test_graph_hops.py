@@ -17,7 +17,7 @@ from rollout.model.fleet import Fleet, Host
 from rollout.model.graph import Graph
 from rollout.model.plan import After, ComboRule, GateRule, Moment, Plan
 from rollout.model.state import Status
-from rollout.model.verdict import Hop, Wanted
+from rollout.model.verdict import Compatibility, Hop, Wanted
 from rollout.ssh.testing import FakeConnection
 from tests.fleet import a_plan, an_engine
 
@@ -117,6 +117,39 @@ def test_a_host_without_a_way_is_not_touched_and_it_is_said_why(hops: list[Hop],
     (untouched,) = graph.untouched
     assert (untouched.word, untouched.cause) == ("excluded", "path")
     assert said in untouched.because
+
+
+def test_a_dead_end_is_not_left_by_other_hops_that_would_lead_on() -> None:
+    graph = world(a_hop("debian-1[01]", reason="the NIC has no driver"), *ELEVEN_TO_THIRTEEN, old={"h": "debian-11", "i": "debian-12"})  # fmt: skip
+    assert list(graph.nodes) == ["i"]
+    assert "os debian-11 is a dead end: the NIC has no driver" in graph.untouched[0].because
+
+
+def test_an_upgrade_that_closes_what_was_prepared_for_it_is_walked_on_each_leg() -> None:
+    undo = Step("undo-pin", playbook="unpin.yml", of="pin")
+    steps = (
+        Step("pin", playbook="pin.yml", undo=undo),
+        Step("upgrade", playbook="u.yml", once=True, closes=("pin",)),
+    )
+    hops = [a_hop(hop.match["os"][0], hop.to["os"], steps=steps) for hop in ELEVEN_TO_THIRTEEN]
+    combo = world(*hops, old={"h": "debian-11"}).combos["a"]
+    assert [(step.name, step.closes) for step in combo.chain] == [
+        ("pin-to-debian-12", ()),
+        ("upgrade-to-debian-12", ("pin-to-debian-12",)),
+        ("pin", ()),
+        ("upgrade", ("pin",)),
+    ]
+
+
+def test_what_the_last_hop_changes_beside_the_target_is_looked_at() -> None:
+    row = Compatibility({"rack": ("r1",)}, {"hypervisor": ("kvm-10*",)}, "blocked", "it crashes")
+    rule = ComboRule("a", match={"os": ("*",)}, to={"os": ("debian-13",)}, steps=CHAIN)
+    hop = replace(a_hop("debian-12"), to={"os": "debian-13", "hypervisor": "kvm-10"})
+    factors = {name: name for name in ("os", "rack", "hypervisor")}
+    plan = replace(a_plan(rule), factors=factors, hops=(hop,), compat=(row,))
+    host = Host("h", {"os": "debian-12", "rack": "r1", "hypervisor": "kvm-7"})
+    graph = compile_graph(plan, Fleet((host,), {"rack": {"r1": 1}}), {})
+    assert [one.cause for one in graph.untouched] == ["compat"]
 
 
 def test_hops_of_factors_that_the_combo_does_not_lead_anywhere_do_not_concern_it() -> None:

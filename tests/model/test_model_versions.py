@@ -170,6 +170,12 @@ def test_a_glob_is_a_glob(glob: str, value: str) -> None:
         (["1.5"], ["!=1.5.0"], "dotted", False),
         (["debian-12"], [">=debian-11"], "dotted", True),
         (["ubuntu-24.04"], [">=debian-11"], "dotted", False),  # another series: it is known not to be that
+        (["ubuntu-24.04"], ["!=debian-12"], "dotted", True),
+        (["ubuntu-24.04"], [">=debian-11,!=debian-12"], "dotted", False),
+        (["12"], ["!=debian-12"], "dotted", None),
+        (["1:7.2+dfsg-7"], [">=7.0,<7.3"], "dotted", None),  # an epoch: nobody knows
+        (["2.72 (09/29/2022)"], ["<=2.72"], "dotted", True),  # as DMI tells the day of a BIOS
+        (["U30 v2.72 (09/29/2022)"], ["=U30 v2.72"], "dotted", True),
         (["A07"], [">=A05"], "dotted", True),
         (["1.2"], [">=A05"], "dotted", None),  # the maker changed its scheme: nobody knows
         (["A05"], [">=1.2"], "dotted", None),
@@ -201,6 +207,7 @@ def test_what_fits(values: list[str], wanted: list[str], order: Order, answer: b
         (">=1,2", "dotted", "begins with none of"),
         (">=1.*", "dotted", "is a pattern"),
         (">new", "dotted", "has no number in it"),
+        (">=1:7.2", "dotted", "`versions: deb`"),
         (">new", "deb", "no version of a Debian package"),
         (">=1 2", "rpm", "no version of an RPM package"),
         (">=2,<1", "dotted", "no version fits"),
