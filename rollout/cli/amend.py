@@ -14,6 +14,7 @@ from rollout.model.plan import Plan
 from rollout.model.state import State
 from rollout.report import amendment
 from rollout.report.plain import plain
+from rollout.report.saved import Compiled
 
 if TYPE_CHECKING:
     from rollout.engine.amending import Asked
@@ -56,7 +57,7 @@ def command(
         row = _unfinished(book, read, run)
         _refuse_if_held(row, take_over=take_over)
         old = book.graph(row.id)
-        merging = _Merging(old, read, reason.strip())
+        merging = _Merging(old, read, reason.strip(), source.saved)
         state = merging.standing(book, row.id)
         amended, asked = merging.merged(state)
         if not asked.changed:
@@ -84,11 +85,16 @@ def command(
 class _Merging:
     """Merges as often as the run is looked at; what was approved may not become another thing in between."""
 
-    def __init__(self, old: Graph, plan: Plan, reason: str) -> None:
+    def __init__(self, old: Graph, plan: Plan, reason: str, saved: Compiled | None) -> None:
+        """`saved`: what was looked at. Raises PlanStale if the files are others by now."""
         from rollout.plan.fleet import fleet
 
         self._old, self._plan, self._reason = old, plan, reason
-        self._fleet = fleet(plan, _compiling.resolve(plan))
+        inventory = _compiling.resolve(plan)
+        if saved is not None:
+            now = _compiling.compiled(plan, inventory, allow_unknown=saved.graph.allow_unknown)
+            _compiling.refuse_if_stale(saved, now)
+        self._fleet = fleet(plan, inventory)
         self._parts = _compiling.parts(plan)
         self.approved: tuple[tuple[str, ...], tuple[str, ...]] | None = None
 
