@@ -23,6 +23,8 @@ def test_every_key_is_described() -> None:
         schema.Limits,
         schema.Failures,
         schema.Gate,
+        schema.Risk,
+        schema.Examples,
     )
     assert {key for part in parts for key in part.model_fields} <= WORDS
 
