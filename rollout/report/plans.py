@@ -21,17 +21,17 @@ def text(compiled: Compiled, now: float | None = None) -> str:
     sections += [
         combos.lines(graph, combo, members[name], at) for name, combo in graph.combos.items() if combo.hosts
     ]
-    sections += [
-        rungs.lines(graph),
-        safeguards.gates(graph),
-        safeguards.risks(graph),
-        waivers.lines(graph, at),
-        safeguards.limits(compiled),
-        safeguards.failures(graph),
-        windows.lines(graph, at),
-        notes(graph),
-        untouched.lines(graph),
-    ]
+    if graph.nodes:
+        sections += [
+            rungs.lines(graph),
+            safeguards.gates(graph),
+            safeguards.risks(graph),
+            waivers.lines(graph, at),
+            safeguards.limits(compiled),
+            safeguards.failures(graph),
+            windows.lines(graph, at),
+        ]
+    sections += [notes(graph), untouched.lines(graph)]
     return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
 
 

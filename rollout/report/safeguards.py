@@ -1,5 +1,6 @@
 """What keeps a plan from doing harm, in words: gates, known errors, limits, failures tolerated."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 
@@ -8,6 +9,8 @@ from rollout.model.plan import Risk
 from rollout.model.slots import FLEET
 from rollout.report.plain import counted, listed, plain, table
 from rollout.report.saved import Compiled
+
+_DIGITS = re.compile(r"([0-9]{1,18})")
 
 
 def gates(graph: Graph) -> list[str]:
@@ -67,7 +70,8 @@ def limits(compiled: Compiled) -> list[str]:
             factor, _, value = slot.partition("=")
             domains.setdefault(factor, []).append((value, cap))
     sets = domains.pop("together", [])
-    for factor, values in domains.items():
+    for factor, found in domains.items():
+        values = sorted(found, key=lambda one: _naturally(one[0]))
         caps = sorted({cap for _, cap in values})
         each = (
             counted(caps[0], "host") + " each of " + listed((value for value, _ in values), 8)
@@ -82,6 +86,13 @@ def limits(compiled: Compiled) -> list[str]:
         rows.append([f"together {plain(name)}", f"{cap} of {listed(held, 8)}"])
     rows.append(["controller", counted(graph.controller, "Ansible process", "Ansible processes")])
     return ["limits", *table(rows)]
+
+
+def _naturally(value: str) -> list[tuple[int, str]]:
+    """A key by which r2 stands before r10."""
+    return [
+        (int(part), "") if _DIGITS.fullmatch(part) else (-1, part) for part in _DIGITS.split(value) if part
+    ]
 
 
 def failures(graph: Graph) -> list[str]:

@@ -17,7 +17,7 @@ _HEADS = {
     "declared": "the plan blocks it",
     "compat": "compatibility forbids it",
     "require": "a requirement is not met",
-    "risk": "a known risk keeps it from beginning",
+    "risk": "a known risk stands in the way",
     "toolchain": "ansible-core and its Python do not go together",
     "path": "no way leads to the target",
     "drift": "the host is not what the inventory says",
@@ -27,7 +27,7 @@ _HEADS = {
 }
 
 _WAYS_OUT = {
-    "declared": "take `verdict: blocked` out of the combo when its cause is gone, or a waiver of `blocked`",
+    "declared": "take `verdict: blocked` out of the combo when its cause is gone, or (if the combo has a `to`) a waiver of `blocked`",
     "compat": "correct the row of the compatibility file when its cause is gone, or a waiver of `blocked`",
     "require": "bring the host there and plan again, or a waiver of `require`",
     "risk": "mend what it names and plan again, or a waiver of the risk's name",

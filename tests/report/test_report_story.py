@@ -151,7 +151,7 @@ def test_the_story_of_a_host_in_a_wave() -> None:
         (
             {"nic": ("mlx5",)},
             [
-                "  why: a known risk keeps it from beginning: known risk nic: see OPS-7 (https://ops/7); ",
+                "  why: a known risk stands in the way: known risk nic: see OPS-7 (https://ops/7); ",
                 "  known risk     nic               concerns it                              the host is held; see OPS-7; https://ops/7",
             ],
         ),
