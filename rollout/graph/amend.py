@@ -18,7 +18,7 @@ from rollout.model.fleet import Fleet, Host
 from rollout.model.graph import Combo, Graph, Node, Untouched, Wave
 from rollout.model.plan import Plan
 from rollout.model.progress import LEFT, HostState, RunState, Status
-from rollout.model.verdict import Given
+from rollout.model.verdict import Given, Waiver
 from rollout.model.windows import Calendar
 from rollout.model.zones import UTC, Zone
 
@@ -113,6 +113,7 @@ class _Merging:
             tolerated_per=of_values(self.plan.failures, nodes.values()),
             untouched=self._untouched(nodes, excluded | gone),
             calendar=self._calendar(),
+            waivers=self._waivers(nodes),
             seed=old.seed or new.seed,
         )
         pairs = {name: (old.combos[name], combos[name]) for name in self._of_begun()}
@@ -237,6 +238,13 @@ class _Merging:
             return None
         zones = {UTC: Zone(UTC), **(self.old.calendar.zones if self.old.calendar else {})}
         return replace(self.new.calendar, zones={**zones, **self.new.calendar.zones})
+
+    def _waivers(self, nodes: Mapping[str, Node]) -> tuple[Waiver, ...]:
+        """As they are now; and those by which hosts have begun that the plan would not touch any more."""
+        used = {name for node in nodes.values() for name in node.waivers}
+        known = {waiver.name for waiver in self.new.waivers}
+        before = (one for one in self.old.waivers if one.name in used - known)
+        return (*self.new.waivers, *before)
 
     def _leaving(self, nodes: Mapping[str, Node]) -> tuple[dict[str, str], dict[str, str]]:
         told = {one.host: one.because for one in self.new.untouched}

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from rollout import journal
-from rollout.cli import _controller, amend
+from rollout.cli import _compiling, _controller, amend, main, watch
+from rollout.cli._screen import Lines
 from rollout.engine.asking import InlineAsker
 from rollout.executors.rehearsal import Rehearsal, RehearsedGate, World
 from rollout.journal import Owner
 from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph
+from rollout.model.plan import Plan
 from rollout.model.seams import Connection
 from tests.cli.worlds import INVENTORY, PLAN, STEP, Typist, a_plan_folder, failing
 
@@ -230,6 +232,47 @@ def test_what_was_approved_is_what_is_done(
     with journal.open(AT[1]) as book:
         assert all(event.kind is not Kind.AMENDED for event in book.events("first"))
         assert book.run("first").owner is None
+
+
+def test_a_resume_that_an_amendment_overtakes_begins_nothing(
+    rollout: Typist, folder: Path, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has read the run's graph, and has yet to take its lease."""
+    world.faults = {}
+    assert rollout("retry", "a1", *AT, "--reason", "mended").code == 0
+    began, resolve = dict(world.began), _compiling.resolve
+
+    def overtaken(plan: Plan) -> object:
+        monkeypatch.setattr(_compiling, "resolve", resolve)
+        mend(folder)
+        assert main(["amend", FILE, "--yes"]) == 0
+        return resolve(plan)
+
+    monkeypatch.setattr(_compiling, "resolve", overtaken)
+    said = rollout("resume", FILE)
+    assert said.code == 5
+    assert "was amended meanwhile" in said.err
+    assert dict(world.began) == began
+    with journal.open(AT[1]) as book:
+        assert book.run("first").owner is None
+    assert rollout("resume", FILE).code == 0
+
+
+def test_who_watches_a_run_sees_it_amended_and_reads_on(
+    rollout: Typist, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mend(folder)
+    with journal.open(AT[1]) as book:
+        row = book.run("first")
+        graph = book.graph("first")
+        state = watch._state(book, row, graph)
+        assert rollout("amend", FILE, "--yes", "--reason", "a typo").code == 0
+        assert watch._follow(book, "first", state, Lines(graph)) is None
+        assert "AMENDED: amended by " in capsys.readouterr().out
+        state = watch._state(book, row, book.graph("first"))
+        ended = watch._follow(book, "first", state, Lines(graph))
+    assert ended is not None
+    assert ended.because.endswith(": a typo; `rollout resume` carries it on")
 
 
 def test_a_saved_plan_is_no_plan_to_amend_with(rollout: Typist, folder: Path) -> None:
