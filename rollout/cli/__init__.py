@@ -14,7 +14,7 @@ COMMANDS = {
     "schema": "Print the JSON Schema of a plan, for editors.",
     "plan": "Show which host is upgraded when, and what is not touched.",
     "show": "Show a saved plan.",
-    "diff": "Show what differs between two plans: files, hosts, waves, steps, gates, limits.",
+    "diff": "Show what differs between two plans, or a saved plan and now.",
     "graph": "Draw the waves of a plan, and what waits for what.",
     "apply": "Carry out a plan, or carry on with the run of it.",
     "resume": "Carry on with the newest run.",

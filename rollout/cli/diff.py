@@ -17,7 +17,7 @@ from rollout.report.comparison import compare
 @_options.form
 @click.option("--exit-code", is_flag=True, help="Exit with 2 when they differ.")
 def command(before: Path, after: Path | None, form: str, exit_code: bool) -> int:
-    """Show what differs between two plans: files, hosts, waves, steps, gates, limits.
+    """Show what differs between two plans, or a saved plan and now.
 
     A and B are saved plans (`rollout plan -o`) or plan files, which are compiled as they are now. Without B, a saved
     plan is compared with its plan file now: with what `rollout apply` would refuse.
