@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -120,3 +121,22 @@ def test_a_controller_that_was_taken_over_ends_like_one_that_is_locked_out(
     assert said.code == 5
     assert said.err.startswith("rollout: run 'run' was taken over by ")
     assert "begins nothing more; what it had begun goes on" in said.err
+
+
+def test_failures_are_grouped_and_tried_out_of_a_database(
+    rollout: Typist, book: Journal, held: Lease, url: str, tmp_path: Path
+) -> None:
+    with book.writing(held, book.run("run").seq) as writing:
+        for host in ("a1", "a2"):
+            words = f"E: held broken packages on {host}"
+            data = {"ending": "failed", "task": "Install"}
+            writing.append(Event(Kind.FAILED, words, host, "upgrade", 1, data))
+    said = rollout("failures", "--journal", url)
+    assert said.code == 0
+    assert "2 failures on 2 hosts, 1 cause" in said.out
+    assert "s3cret" not in said.out
+    mark = said.out.splitlines()[2].split()[0]
+    assert rollout("failures", "--journal", url, "--draft", mark, "-o", "risk.yml").code == 0
+    tried = rollout("risks", "test", "risk.yml", "--journal", url)
+    assert (tried.code, "fits 2 failures on 2 hosts (a1, a2)" in tried.out) == (0, True)
+    assert "s3cret" not in tried.out + (tmp_path / "risk.yml").read_text()

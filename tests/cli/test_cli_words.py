@@ -14,7 +14,7 @@ import pytest
 from rollout.model.decision import Stop
 from rollout.model.event import Kind
 from rollout.model.graph import Graph
-from rollout.model.plan import Amount, Failures, GateRule, Limits, Moment, Soak
+from rollout.model.plan import Amount, Failures, GateRule, Limits, Moment, Risk, Soak
 from rollout.model.seams import Answer, Ending
 from rollout.model.state import Status
 from rollout.model.windows import Calendar, Weekly, Window
@@ -96,6 +96,18 @@ def a_breaker_by_evidence() -> Iterator[str]:
     given.held("a2").held("a3").held("a4").carry_on()
     yield why(given, "a5")
     yield why(given, "b30")
+
+
+def a_known_error() -> Iterator[str]:
+    risk = Risk("nic", "mlx5_core", "halt", halts="rack", link="OPS-7")
+    graph = replace(
+        a_world({"a": 20}), tolerated_combo={}, tolerated_canary=9, tolerated_run=60, risks=(risk,)
+    )
+    given = proven(graph, "a").did("a2", "precheck").failed("a2", "upgrade", because="mlx5_core: timeout")
+    given.carry_on()
+    yield why(given, "a2")
+    yield why(given, "a6")
+    yield why(given, "a3")
 
 
 def a_suspected_path() -> Iterator[str]:
@@ -249,6 +261,7 @@ WORLDS: dict[str, Callable[[], Iterator[str]]] = {
     "a stall": a_stall,
     "a breaker, by count": a_breaker_by_count,
     "a breaker, by evidence": a_breaker_by_evidence,
+    "a known error that halts": a_known_error,
     "a suspected path": a_suspected_path,
     "a common cause": a_common_cause,
     "credit": credit,
