@@ -15,12 +15,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rollout.errors import PlanInvalid, RolloutError
+from rollout.errors import PlanInvalid, Problem, RolloutError, UsageError
 from rollout.graph import compile_graph
 from rollout.model.graph import Graph
 from rollout.model.plan import Plan
 from rollout.model.verdict import Given, Toolchain
-from rollout.plan import probes, read
+from rollout.plan import compat, leapp, probes, read
 from rollout.plan.factors import asked_of_probes
 from rollout.plan.fleet import fleet
 from rollout.plan.inventory import Inventory
@@ -52,8 +52,11 @@ quick = settings(
 )
 
 
-def plans_beside(path: Path) -> list[Path]:
-    return [file for file in sorted(path.parent.glob("*.yml")) if "\nrollout: " in file.read_text()] or plans_beside(path.parent)  # fmt: skip
+def plans_with(path: Path) -> list[Path]:
+    """The file itself, or the plans that it stands beside."""
+    folder = WORLDS / path.relative_to(WORLDS).parts[0]
+    found = [file for file in sorted(folder.glob("*.yml")) if "\nrollout: " in file.read_text()]
+    return [path] if path in found else found
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +79,9 @@ ALIKE = an_inventory({f"h{number}": dict.fromkeys(FACTORS, "5") for number in ra
 """Hosts that fit most globs and few names."""
 
 
-def is_told(error: PlanInvalid, folder: Path) -> None:
+def is_told(problems: Sequence[Problem], folder: Path) -> None:
     """Each mistake has its file, and a place in it."""
-    assert error.problems
-    for problem in error.problems:
+    for problem in problems:
         file = Path(problem.place.file)
         assert folder in file.parents
         text = file.read_text(encoding="utf-8", errors="replace")
@@ -93,7 +95,7 @@ def taken_further(plan: Plan, inventory: Inventory, folder: Path) -> None:
     try:
         graph = compile_graph(plan, fleet(plan, inventory), {"plan": "p"}, GIVEN)
     except PlanInvalid as error:
-        is_told(error, folder)
+        is_told(error.problems, folder)
         return
     compiled = Compiled(graph, plan.file, amounts(plan), "0.1")
     assert plans.text(compiled, NOON)
@@ -124,12 +126,12 @@ def test_any_edit_of_a_file_of_a_world(
     whole = (WORLDS / file).read_text()
     path.write_text(edited(whole, changes), encoding="utf-8", newline="")
     try:
-        for plan_file in plans_beside(WORLDS / file):
+        for plan_file in plans_with(WORLDS / file):
             at = worlds / plan_file.relative_to(WORLDS)
             try:
                 plan = read(at)
             except PlanInvalid as error:
-                is_told(error, worlds)
+                is_told(error.problems, worlds)
             else:
                 taken_further(plan, ALIKE, worlds)
     finally:
@@ -266,3 +268,58 @@ def test_any_value_in_a_saved_plan(saved: str, data: st.DataObject) -> None:
     else:
         del place[key]
     shown(json.dumps(tree))
+
+
+LEAPP: dict[str, Any] = {
+    "provided_data_streams": ["4.0"],
+    "data": [
+        {"device_type": "pci", "device_id": "0x1000:0x0060", "driver_name": "megaraid_sas", "device_name": "x", "available_in_rhel": [7, 8], "maintained_in_rhel": [7]},
+        {"device_type": "pci", "device_id": "0x14e4:0x1639:0x103c", "driver_name": "bnx2", "device_name": "x", "available_in_rhel": [7, 8, 9], "maintained_in_rhel": [8]},
+        {"device_type": "pci", "device_id": "", "driver_name": "3w_9xxx", "device_name": "x", "available_in_rhel": [7], "maintained_in_rhel": []},
+        {"device_type": "cpu", "device_id": "x86_64:intel:6:{[2-16],49}", "driver_name": "", "device_name": "x", "available_in_rhel": [8], "maintained_in_rhel": []},
+        {"device_type": "cpu", "device_id": "ppc64le:power7", "driver_name": "", "device_name": "x", "available_in_rhel": [], "maintained_in_rhel": []},
+    ],
+}  # fmt: skip
+
+
+def converted(folder: Path, text: str) -> None:
+    """What is written out of it is a compatibility file without a mistake."""
+    file, rows = folder / "leapp.json", folder / "leapp.yml"
+    file.write_text(text, encoding="utf-8", errors="surrogatepass", newline="")
+    try:
+        done = leapp.convert(file, ["rhel-9", "rocky-8"])
+    except (PlanInvalid, UsageError) as error:
+        said = error.problems if isinstance(error, PlanInvalid) else ()
+        is_told(said, folder)
+        return
+    rows.write_text(done.text, encoding="utf-8")
+    found, wrong = compat.read_file(rows)
+    assert not wrong
+    assert len(found) == done.rows
+
+
+@quick
+@given(changes=edits)
+def test_any_edit_of_what_leapp_lists(worlds: Path, changes: list[tuple[float, int, str]]) -> None:
+    converted(worlds, edited(json.dumps(LEAPP), changes))
+
+
+@quick
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "device_type": st.sampled_from(("pci", "cpu", "gpu")),
+                "device_id": st.one_of(
+                    st.text(max_size=8), st.sampled_from([one["device_id"] for one in LEAPP["data"]])
+                ),
+                "driver_name": st.one_of(st.text(max_size=8), st.sampled_from(WORDS)),
+                "available_in_rhel": st.lists(st.integers(6, 10), max_size=3),
+                "maintained_in_rhel": st.lists(st.integers(6, 10), max_size=3),
+            }
+        ),
+        max_size=6,
+    )
+)
+def test_any_list_of_leapp(worlds: Path, entries: list[dict[str, Any]]) -> None:
+    converted(worlds, json.dumps({"data": entries}))
