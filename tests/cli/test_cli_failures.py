@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ def failed(tmp_path: Path) -> Path:
     return a_run(tmp_path, a_world(), faults)
 
 
-def causes(rollout: Typist, *words: str) -> list[dict[str, object]]:
+def causes(rollout: Typist, *words: str) -> list[dict[str, Any]]:
     said = rollout("failures", "--json", *words)
     assert said.code == 0, said.err
     return [json.loads(line) for line in said.out.splitlines()]
