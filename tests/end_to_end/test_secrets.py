@@ -185,7 +185,8 @@ def test_units_gates_and_take_up_pass_a_bastion_and_sudo_and_nobody_is_told_a_se
 ) -> None:
     journal = ".rollout/secrets.sqlite3"
     more = ("--journal", journal, "--log", ".rollout/run.log", "--verbose")
-    apply = operator.start("apply", chain(operator, "secrets", "s1:s2"), "--yes", *more)
+    file = chain(operator, "secrets", "s1:s2")
+    apply = operator.start("apply", file, "--yes", *more)
     wait_for(lambda: all(operator.on(host, AT_WORK) for host in ("s1", "s2")), 300)
     units = {unit.order()["host"]: unit for unit in operator.living()}
 
@@ -198,8 +199,10 @@ def test_units_gates_and_take_up_pass_a_bastion_and_sudo_and_nobody_is_told_a_se
     resumed = operator.rollout("resume", *more, timeout=600)
     again = [
         operator.typed("rollout", *words, "--journal", journal)
-        for words in (("events", "--json"), ("why", "s1"), ("status",))
+        for words in (("events", "--json"), ("why", "s1"), ("status",), ("failures", file))
     ]
+    again.append(operator.rollout("plan", file, "--probe", "-o", ".rollout/saved.json"))
+    again.append(operator.rollout("doctor", file, "--reach", "--journal", journal))
 
     assert resumed.code == 0, first.said + resumed.said
     said = again[0].said
@@ -211,8 +214,10 @@ def test_units_gates_and_take_up_pass_a_bastion_and_sudo_and_nobody_is_told_a_se
         assert operator.on(host, "cat /root/token") == TOKEN
         assert "AllowUsers op@" in operator.on(host, "cat /etc/ssh/sshd_config")
     assert told(operator, first.said, resumed.said, *(done.said for done in again)) == []
-    for path in (operator.state / "inventory").rglob("*.json"):
-        assert path.stat().st_mode & 0o077 == 0
+    assert "facts of 2 hosts: probed" in again[-2].said
+    kept = [*operator.state.glob("inventory/**/*.json"), *operator.state.glob("probe/*")]
+    assert len(kept) >= 2
+    assert all(path.stat().st_mode & 0o077 == 0 for path in kept)
 
 
 def test_what_a_retry_cannot_mend_is_told_and_not_tried_again(operator: Operator) -> None:
