@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from rollout.graph import concerned
 from rollout.graph.budgets import of_combos, of_run, of_values
-from rollout.graph.compile import caps_of, compile_graph, digest_of, own_parts, slots_of
+from rollout.graph.compile import caps_of, compile_graph, digest_of, other_ways, own_parts, slots_of
 from rollout.graph.passed import past, refused
 from rollout.graph.questions import gates_of
 from rollout.graph.recut import as_they_were, recut
@@ -96,7 +96,7 @@ class _Merging:
         combos = self._combos(nodes, chains)
         excluded, gone = self._leaving(nodes)
         caps = caps_of(self.plan, self.fleet, nodes)
-        own = own_parts(self.fleet, caps, waves, nodes)
+        own = own_parts(self.fleet, caps, waves, nodes, other_ways(self.plan, combos.values()))
         files = {name: digest for name, digest in new.parts.items() if name not in own}
         parts = {**files, **own, "amended": sha256(old.digest.encode()).hexdigest()}
         graph = replace(

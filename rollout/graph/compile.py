@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
@@ -50,7 +50,7 @@ def compile_graph(
     nodes = _nodes(plan, fleet, cut.waves, split.judgements)
     combos = {one.rule.name: _combo(one, nodes) for one in split.all if one.rule.name in cut.present}
     caps = caps_of(plan, fleet, nodes)
-    own = own_parts(fleet, caps, cut.waves, nodes)
+    own = own_parts(fleet, caps, cut.waves, nodes, other_ways(declared, combos.values()))
     used = {name for node in nodes.values() for name in node.waivers}
     return Graph(
         plan=plan.name,
@@ -199,13 +199,17 @@ def _notes(plan: Plan, fleet: Fleet, matched: Matched) -> list[str]:
 
 
 def own_parts(
-    fleet: Fleet, caps: Mapping[str, int], waves: Mapping[str, Wave], nodes: Mapping[str, Node]
+    fleet: Fleet,
+    caps: Mapping[str, int],
+    waves: Mapping[str, Wave],
+    nodes: Mapping[str, Node],
+    ways: Mapping[str, str],
 ) -> dict[str, str]:
-    """The digests of what is no file: the hosts, how many may be disrupted at once, who is in which wave."""
+    """The digests of what is no file: the hosts, how many may be disrupted at once, who is in which wave, and which way it leads (`other_ways`)."""
     return {
         "hosts": _hosts_digest(fleet),
         "limits": _caps_digest(caps),
-        "waves": _waves_digest(waves, nodes),
+        "waves": _waves_digest(waves, nodes, ways),
     }
 
 
@@ -214,12 +218,23 @@ def _hosts_digest(fleet: Fleet) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def _waves_digest(waves: Mapping[str, Wave], nodes: Mapping[str, Node]) -> str:
+def other_ways(plan: Plan, combos: Iterable[Combo]) -> dict[str, str]:
+    """Combo -> digest of its chain, where that is not as the plan's combo has it: facts that are no part of the plan decide between hops."""
+    chains = {rule.name: rule.steps for rule in plan.combos}
+    return {
+        combo.name: hashlib.sha256(repr(combo.chain).encode()).hexdigest()
+        for combo in combos
+        if combo.hosts and combo.chain != chains.get(combo.of_rule)
+    }
+
+
+def _waves_digest(waves: Mapping[str, Wave], nodes: Mapping[str, Node], ways: Mapping[str, str]) -> str:
     """Who is a canary can change with what is no variable of a host: with a cached fact that counts its guests, say. So can what is known of it."""
     content: list[object] = [[wave.id, wave.rung, wave.hosts] for wave in waves.values()]
     content += [
         [node.name, node.risks, node.waivers] for node in nodes.values() if node.risks or node.waivers
     ]
+    content += sorted(ways.items())
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 

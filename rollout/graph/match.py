@@ -1,14 +1,15 @@
 """Which combo each host falls in, and whether it may be touched."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import partial
 
 from rollout.errors import Problem
 from rollout.graph.hops import Way, way
 from rollout.graph.shelves import Shelves
-from rollout.graph.verdict import drift, expired, judge, meets, vouching, waived_by
+from rollout.graph.toolchain import PYTHON
+from rollout.graph.verdict import drift, expired, judge, meets, vouching, waived_by, worse
 from rollout.model.fleet import Fleet, Host
 from rollout.model.graph import Untouched
 from rollout.model.plan import ComboRule, Plan
@@ -81,7 +82,7 @@ def _asked(plan: Plan) -> tuple[str, ...]:
         wanted += [hop.match, hop.to, hop.require]
     for row in plan.compat:
         wanted += [row.match, row.to]
-    named = {name for one in wanted for name in one}
+    named = {PYTHON, *(name for one in wanted for name in one)}
     return tuple(name for name in plan.factors if name in named)
 
 
@@ -114,23 +115,37 @@ def _place(matching: _Matching, hosts: list[Host]) -> None:
 def _assign(matching: _Matching, rule: ComboRule, hosts: list[Host]) -> None:
     plan, given, matched = matching.plan, matching.given, matching.into
     host = hosts[0]
+    really = replace(host, factors={**host.factors, **host.probed}, probed={})
     is_shut = rule.verdict == "blocked" and not waived_by(plan, rule, host, "blocked", given.today)
     if not is_shut:
-        really = {**host.factors, **host.probed}
-        if is_current(plan, host.factors, rule) or is_current(plan, really, rule):
+        if is_current(plan, host.factors, rule) or is_current(plan, really.factors, rule):
             _mark_current(matched, rule, hosts)
             return
-        drifted = drift(plan, rule, host)
+        drifted = drift(plan, rule, host) or _astray(plan, rule, host, really)
         if drifted and not waived_by(plan, rule, host, "drift", given.today):
             over = expired(vouching(plan, rule, host), "drift", given.today)
             _exclude(matched, hosts, "; ".join([drifted, *over]), rule, "drift")
             return
-    found = way(plan, rule, host.factors, partial(fits, plan), partial(_is_open, plan, host))
+    found = _way(plan, rule, host)
     if found.lacking and not is_shut:
         _exclude(matched, hosts, found.lacking, rule, "path")
         return
-    judgement = judge(
-        plan,
+    judgement = _judged(matching, rule, host, found)
+    if really.factors != host.factors:
+        judgement = worse(judgement, _judged(matching, rule, really, found))
+    because = "; ".join(judgement.because)
+    if judgement.word == "blocked":
+        _exclude(matched, hosts, because, rule, judgement.cause)
+    elif judgement.word == "unknown" and not given.allow_unknown:
+        _exclude(matched, hosts, f"unknown: {because}", rule, judgement.cause)
+    else:
+        matched.placed[rule.name].append(Placed(found, judgement, hosts))
+
+
+def _judged(matching: _Matching, rule: ComboRule, host: Host, found: Way) -> Judgement:
+    given = matching.given
+    return judge(
+        matching.plan,
         rule,
         host,
         _targets(rule, found),
@@ -140,13 +155,23 @@ def _assign(matching: _Matching, rule: ComboRule, hosts: list[Host]) -> None:
         allow_unknown=given.allow_unknown,
         shelves=matching.shelves,
     )
-    because = "; ".join(judgement.because)
-    if judgement.word == "blocked":
-        _exclude(matched, hosts, because, rule, judgement.cause)
-    elif judgement.word == "unknown" and not given.allow_unknown:
-        _exclude(matched, hosts, f"unknown: {because}", rule, judgement.cause)
-    else:
-        matched.placed[rule.name].append(Placed(found, judgement, hosts))
+
+
+def _way(plan: Plan, rule: ComboRule, host: Host) -> Way:
+    return way(plan, rule, host.factors, partial(fits, plan), partial(_is_open, plan, host))
+
+
+def _astray(plan: Plan, rule: ComboRule, host: Host, really: Host) -> str:
+    """Whether hops would lead another way from what a probe found, which `match` need not speak of; a sentence, or nothing."""
+    if not plan.hops or really.factors == host.factors or _way(plan, rule, really) == _way(plan, rule, host):
+        return ""
+    led = {factor for hop in plan.hops for factor in (*hop.match, *hop.to)}
+    other = [
+        f"{factor} is {value}, and {host.factors.get(factor, 'nothing')} in the inventory"
+        for factor, value in really.factors.items()
+        if factor in led and value != host.factors.get(factor)
+    ]
+    return f"drift: by its probe {', '.join(other)}; from there hops lead another way"
 
 
 def _targets(rule: ComboRule, found: Way) -> list[Wanted]:

@@ -85,6 +85,19 @@ def _weighed(
     )
 
 
+def worse(told: Judgement, probed: Judgement) -> Judgement:
+    """Of a host as its inventory tells it, and as a probe does: the worse of both, with the risks and waivers of both."""
+    first, second = (probed, told) if _RANK[probed.word] > _RANK[told.word] else (told, probed)
+    new = [f"by its probe: {said}" for said in probed.because if said not in told.because]
+    because = [*new, *told.because] if first is probed else [*told.because, *new]
+    return replace(
+        first,
+        because=tuple(because),
+        waivers=tuple(dict.fromkeys((*first.waivers, *second.waivers))),
+        risks=tuple(dict.fromkeys((*told.risks, *probed.risks))),
+    )
+
+
 def meets(plan: Plan, host: Host, name: str, wanted: Sequence[str]) -> bool:
     """Whether the host has a factor or fact as it is required; what is not known is not met."""
     return speaks(Known.of(host).now, plan.orders, {name: tuple(wanted)}) is True

@@ -17,7 +17,7 @@ from rollout.model.fleet import Fleet, Host
 from rollout.model.graph import Graph
 from rollout.model.plan import After, ComboRule, GateRule, Moment, Plan
 from rollout.model.state import Status
-from rollout.model.verdict import Compatibility, Hop, Wanted
+from rollout.model.verdict import Compatibility, Given, Hop, Toolchain, Wanted
 from rollout.ssh.testing import FakeConnection
 from tests.fleet import a_plan, an_engine
 
@@ -150,6 +150,49 @@ def test_what_the_last_hop_changes_beside_the_target_is_looked_at() -> None:
     host = Host("h", {"os": "debian-12", "rack": "r1", "hypervisor": "kvm-7"})
     graph = compile_graph(plan, Fleet((host,), {"rack": {"r1": 1}}), {})
     assert [one.cause for one in graph.untouched] == ["compat"]
+
+
+FLOORED = (a_hop("debian-11", "debian-13", require={"kernel": (">=6",)}), *ELEVEN_TO_THIRTEEN)
+
+
+def test_the_way_is_in_the_digest_whatever_decides_it() -> None:
+    """A fact that a probe has found is no variable of the host, and no wave changes with it."""
+    new, old = (world(*FLOORED, old={"h": "debian-11"}, kernel=(kernel,)) for kernel in ("6.1", "5.10"))
+    assert list(new.waves) == list(old.waves)
+    assert len(new.combos["a"].chain) < len(old.combos["a"].chain)
+    assert new.parts["waves"] != old.parts["waves"]
+
+
+def probed(*hops: Hop, begin: str, **found: str) -> Graph:
+    """A host whose combo does not match by what it runs."""
+    rule = ComboRule(
+        "a", {"rack": ("r1",)}, {"os": ("debian-13",)}, steps=CHAIN, require={"bios": (">=1.9",)}
+    )
+    plan = replace(a_plan(rule), factors={name: name for name in ("os", "rack", "bios")}, hops=hops)
+    host = Host("h", {"os": begin, "rack": "r1", "bios": "2.0"}, probed=found)
+    return compile_graph(plan, Fleet((host,), {"rack": {"r1": 1}}), {})
+
+
+def test_a_host_from_which_hops_would_lead_another_way_than_the_inventory_says_has_drifted() -> None:
+    assert probed(*ELEVEN_TO_THIRTEEN, begin="debian-12", os="debian-12").nodes
+    (untouched,) = probed(*ELEVEN_TO_THIRTEEN, begin="debian-12", os="debian-11").untouched
+    assert untouched.cause == "drift"
+    assert "os is debian-11, and debian-12 in the inventory" in untouched.because
+
+
+def test_a_factor_counts_as_the_probe_tells_it_too() -> None:
+    assert probed(begin="debian-12", bios="1.10").nodes
+    (untouched,) = probed(begin="debian-12", bios="1.1").untouched
+    assert untouched.because == "by its probe: combo a requires bios >=1.9: it is 1.1"
+
+
+def test_hosts_that_differ_in_their_python_alone_are_judged_apart() -> None:
+    rule = ComboRule("a", match={"os": ("*",)}, to={"os": ("debian-13",)}, steps=CHAIN)
+    plan = replace(a_plan(rule), factors={"os": "os", "rack": "rack", "python": "python"})
+    hosts = tuple(Host(name, {"os": "debian-12", "rack": "r1", "python": python}) for name, python in (("h", "3.11"), ("i", "3.5")))  # fmt: skip
+    given = Given("2026-11-23", Toolchain("2.19.4"))
+    graph = compile_graph(plan, Fleet(hosts, {"rack": {"r1": 2}}), {}, given)
+    assert [(one.host, one.cause) for one in graph.untouched] == [("i", "toolchain")]
 
 
 def test_hops_of_factors_that_the_combo_does_not_lead_anywhere_do_not_concern_it() -> None:
