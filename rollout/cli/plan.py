@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from rollout.cli import _compiling, _explaining, _options, _showing
+from rollout.cli import _compiling, _options, _showing
 from rollout.errors import HAS_CHANGES, PlanStale, UsageError
 
 LEAST = 8
@@ -73,6 +73,8 @@ def command(
     if explain is not None:
         if form == "markdown":
             raise UsageError("--explain tells of a host as text or as JSON, not as Markdown")
+        from rollout.cli import _explaining
+
         _explaining.explain(read, inventory, compiled, explain, as_json=as_json or form == "json")
         return 0
     try:
