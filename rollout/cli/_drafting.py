@@ -23,9 +23,11 @@ PLAN, SCHEMA, PLAYBOOKS = "plan.yml", "plan.schema.json", "playbooks"
 
 def write(directory: Path, source: str, hosts: str, *, probe: bool, force: bool) -> None:
     """Into the directory. Playbooks that are there stay as they are, unless forced. Raises UsageError before the plan is written."""
+    from rollout.plan.files import is_there
+
     refuse_if_there(directory, (PLAN, SCHEMA), force=force)
-    is_list = "," in source and not Path(source).exists()
-    if not is_list and not Path(source).exists():
+    is_list = "," in source and not is_there(Path(source))
+    if not is_list and not is_there(Path(source)):
         raise UsageError(f"inventory {plain(source)} does not exist")
     try:
         directory.mkdir(parents=True, exist_ok=True)

@@ -21,10 +21,11 @@ def check(files: tuple[Path, ...]) -> None:
     """
     from rollout.errors import PlanInvalid, UsageError
     from rollout.plan import compat
+    from rollout.plan.files import yaml_files
 
     problems, told = [], []
     for named in files:
-        found = compat.files_of(named)
+        found = yaml_files(named)
         if not found:
             raise UsageError(f"{named}: there is no YAML file")
         for file in found:

@@ -15,6 +15,7 @@ from rollout.errors import Place, Problem, RolloutError
 from rollout.model.chain import Step
 from rollout.model.plan import IN_REACH, NO_GUESTS, ROLLBACK, GateRule, Moment
 from rollout.plan import chain, factors, failures, hops, later, ranges, repeats, schema, sides, waves
+from rollout.plan.files import is_there
 from rollout.plan.shape import validate
 from rollout.plan.text import Node
 from rollout.plan.words import expected, meant, shown
@@ -93,14 +94,6 @@ def _inventory(draft: Draft) -> Iterator[Problem]:
     first = pattern.text.lstrip()[:1] if pattern else ""
     if pattern and first in {"-", "@"}:
         yield Problem(pattern.at, f"{shown(pattern.text)} is not a host pattern: it begins with {first}")
-
-
-def is_there(path: Path) -> bool:
-    """Whether the path can be seen; a name that no file can have is not there."""
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
 
 
 def _twice(draft: Draft) -> Iterator[Problem]:

@@ -11,12 +11,10 @@ from typing import Literal
 from rollout.errors import PlanInvalid, Problem
 from rollout.model.verdict import Compatibility, Order
 from rollout.plan import ranges, schema
-from rollout.plan.files import text_of
+from rollout.plan.files import text_of, yaml_files
 from rollout.plan.shape import validate
 from rollout.plan.text import Node, parse
 from rollout.plan.words import shown
-
-_FILES = {".yml", ".yaml"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ def read(root: Node, folder: Path) -> Read:
     rows: list[Compatibility] = []
     problems: list[Problem] = []
     for source in sources:
-        files = files_of(folder / source.text)
+        files = yaml_files(folder / source.text)
         if not files:
             problems.append(Problem(source.at, f"compat {shown(source.text)}: there is no YAML file"))
         for file in files:
@@ -48,16 +46,6 @@ def read(root: Node, folder: Path) -> Read:
     otherwise = node.get("otherwise") if node.kind == "map" else None
     is_strict = otherwise is not None and otherwise.text == "unknown"
     return Read(tuple(rows), "unknown" if is_strict else "supported", tuple(problems))
-
-
-def files_of(path: Path) -> list[Path]:
-    """The file itself, or the YAML files of a folder, in the order of their names."""
-    try:
-        if path.is_dir():
-            return sorted(one for one in path.iterdir() if one.suffix in _FILES and one.is_file())
-        return [path] if path.is_file() else []
-    except (OSError, ValueError):
-        return []
 
 
 def read_file(

@@ -8,6 +8,8 @@ from rollout.plan.words import plain
 LARGEST = 8 * 2**20
 """Bytes of a plan file, of one with risks, or of a calendar."""
 
+_YAML = {".yml", ".yaml"}
+
 
 def content_of(path: Path, file: str) -> bytes:
     """Raises PlanInvalid; `file` is how the path is shown."""
@@ -31,3 +33,21 @@ def text_of(path: Path, file: str) -> str:
         before = content[: error.start].decode(errors="replace")
         place = Place(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
         raise PlanInvalid([Problem(place, "not UTF-8 text")]) from error
+
+
+def is_there(path: Path) -> bool:
+    """Whether the path can be seen; a name that no file can have is not there."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def yaml_files(path: Path) -> list[Path]:
+    """The file itself, or the YAML files of a folder, in the order of their names; nothing if it cannot be looked at."""
+    try:
+        if path.is_dir():
+            return sorted(one for one in path.iterdir() if one.suffix in _YAML and one.is_file())
+        return [path] if path.is_file() else []
+    except (OSError, ValueError):
+        return []

@@ -19,6 +19,7 @@ from typing import Any
 from rollout.errors import InventoryError, PlanInvalid, Problem
 from rollout.model.plan import Plan
 from rollout.plan import asking, factors, probes
+from rollout.plan.files import is_there
 from rollout.plan.folders import TooManyFiles, files_under
 from rollout.plan.hostvars import CONNECTION, address_of, texts_of
 from rollout.plan.probes import Record
@@ -268,7 +269,7 @@ def _files(plan: Plan, folder: Path) -> Iterator[tuple[Path, bool]]:
     beside = {folder: None}
     for source in _sources(plan, folder):
         path = Path(source)
-        if "," in source and not path.exists():
+        if "," in source and not is_there(path):
             continue
         if path.is_dir():
             for file in files_under(path):

@@ -8,7 +8,7 @@ from rollout.errors import Place, PlanInvalid, Problem
 from rollout.model.verdict import Order
 from rollout.plan import reader
 from rollout.plan import risks as known_errors
-from rollout.plan.files import text_of
+from rollout.plan.files import is_there, text_of
 from rollout.plan.text import Node, parse
 
 
@@ -29,7 +29,7 @@ def found(paths: Sequence[Path]) -> Found:
     said = Found()
     problems: list[Problem] = []
     for path in paths:
-        plan = None if path.is_dir() else _root_of_plan(path)
+        plan = None if is_there(path) and path.is_dir() else _root_of_plan(path)
         if plan is not None:
             known, said.plan = reader.read(path), said.plan or path
             steps = dict.fromkeys(step.kind for combo in known.combos for step in combo.steps)

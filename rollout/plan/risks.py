@@ -15,7 +15,7 @@ from rollout.model.symptom import SymptomInvalid, shows
 from rollout.model.verdict import Order
 from rollout.model.versions import mistake
 from rollout.plan import schema
-from rollout.plan.files import text_of
+from rollout.plan.files import text_of, yaml_files
 from rollout.plan.shape import validate
 from rollout.plan.text import Node, parse
 from rollout.plan.words import expected, shown
@@ -61,7 +61,7 @@ def written(
     problems: list[Problem] = []
     first: dict[str, Place] = {}
     for source, place in sources:
-        files = _files(folder / source)
+        files = yaml_files(folder / source)
         if not files:
             problems.append(Problem(place, f"risks {shown(source)}: there is no YAML file"))
         for file in files:
@@ -76,12 +76,6 @@ def written(
                 first.setdefault(found.name, node.find("name").at)
                 risks.append(_written(found, node))
     return risks, problems
-
-
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        return sorted(one for one in path.iterdir() if one.suffix in {".yml", ".yaml"} and one.is_file())
-    return [path] if path.is_file() else []
 
 
 def _items(file: Path, problems: list[Problem]) -> list[Node]:
@@ -123,8 +117,13 @@ def _of_the_plan(risk: schema.Risk, node: Node, folder: Path, declared: Declared
     if risk.halt is not None and declared.factors is not None and risk.halt not in declared.factors:
         said = f"unknown factor {shown(risk.halt)}{expected(risk.halt, declared.factors)}"
         yield Problem(node.find("halt").at, said)
-    if declared.steps is not None and risk.remedy is not None and not (folder / risk.remedy).is_file():
-        beside = [str(Path(risk.remedy).with_name(one.name)) for one in _files((folder / risk.remedy).parent)]
+    if (
+        declared.steps is not None
+        and risk.remedy is not None
+        and yaml_files(folder / risk.remedy) != [folder / risk.remedy]
+    ):
+        near = Path(risk.remedy).parent
+        beside = [str(near / one.name) for one in yaml_files(folder / near)]
         said = f"playbook {shown(risk.remedy)} does not exist{did_you_mean(risk.remedy, beside)}"
         yield Problem(node.find("remedy").at, said)
 

@@ -83,6 +83,7 @@ TABLE = (
     World("derived", "numbers"),
     World("probed"),
     World("groups"),
+    World("listed"),
     World("simple", "done"),
     World("simple", "nowhere"),
     World("simple", "circle"),
