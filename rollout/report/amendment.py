@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from rollout.graph.amend import Amended
+from rollout.model.breaker import subset_of
 from rollout.model.graph import Graph
 from rollout.model.state import State
 from rollout.report import comparison, diff
@@ -53,9 +54,18 @@ def effects(amended: Amended, state: State) -> list[str]:
     return said
 
 
-def breakers(state: State) -> list[str]:
-    """What stays stopped, and how it goes on."""
-    said = [f"still stopped: {plain(why, 2000)}" for why in state.run.tripped.values()]
+def breakers(amended: Amended, state: State) -> list[str]:
+    """What stays stopped, what does not, and how it goes on."""
+    said = []
+    for key, why in state.run.tripped.items():
+        risk = state.run.trips.get(key, {}).get("risk")
+        halts = {one.name: one.halts for one in amended.graph.risks if one.then == "halt"}
+        is_halted = risk is None or subset_of(key)[0][0] == halts.get(risk)
+        said.append(
+            f"still stopped: {plain(why, 2000)}"
+            if is_halted
+            else f"goes on, for the plan has {plain(risk)} halt it no more: {plain(why, 2000)}"
+        )
     held = [host.name for host in state.hosts.values() if host.harmed and host.status == "held"]
     if held:
         said.append(
@@ -69,7 +79,7 @@ def text(amended: Amended, state: State, said: list[str]) -> str:
     sections = [
         ("what changes for the run", said),
         ("what follows for its hosts", effects(amended, state)),
-        ("what stays", breakers(state)),
+        ("what stays", breakers(amended, state)),
     ]
     return (
         "\n\n".join("\n".join([head, *(f"  {line}" for line in lines)]) for head, lines in sections if lines)

@@ -9,7 +9,7 @@
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from rollout.model.breaker import COMBO, Subset, data_of, key_of, subset_of
+from rollout.model.breaker import COMBO, Subset, covers, data_of, key_of, subset_of
 from rollout.model.decision import Record
 from rollout.model.event import Event, Kind
 from rollout.model.evidence import SPREAD_STOPS_AT, Spread, Suspect
@@ -39,7 +39,7 @@ def breakers(graph: Graph, state: State, now: float) -> list[Record]:
         if key_of(subset) not in run.tripped and subset not in over
     ]
     records = records or _by_evidence(state, now)
-    records += [_reset(key) for key in run.tripped if _is_answered(state, key, {*over, *risky})]
+    records += [_reset(state, key) for key in run.tripped if _is_answered(state, key, {*over, *risky})]
     return records or _halt(graph, state)
 
 
@@ -112,9 +112,13 @@ def _is_answered(state: State, key: str, over: Collection[Subset]) -> bool:
     return bool(state.evidence.harmed(subset) < trip.get("harmed", state.harmed + 1))
 
 
-def _reset(key: str) -> Record:
-    who = key or "the run"
-    because = f"{who}: its failures were answered for by a person; it goes on"
+def _reset(state: State, key: str) -> Record:
+    who, risk = key or "the run", state.run.trips.get(key, {}).get("risk")
+    left = [host for host, name in state.run.risky.items() if name == risk]
+    if any(covers(key, state.graph.nodes[host]) for host in left if host in state.graph.nodes):
+        because = f"{who}: by the plan as it was amended, {risk} does not halt it any more; it goes on"
+    else:
+        because = f"{who}: its failures were answered for by a person; it goes on"
     return Record(Event(Kind.RESET, because, data=data_of(subset_of(key))))
 
 

@@ -135,7 +135,11 @@ def test_what_halts_is_known_to_whoever_takes_the_run_up() -> None:
 def test_a_risk_that_an_amendment_took_out_halts_nothing_any_more() -> None:
     given = held(Given(a_world(FIRMWARE)).opened("a/1"), "a1").carry_on()
     given.graph = replace(given.graph, risks=())
-    assert written(given, Kind.RESET).data == {"factors": {"rack": "r1"}}
+    reset = written(given, Kind.RESET)
+    assert reset.data == {"factors": {"rack": "r1"}}
+    assert (
+        reset.because == "rack=r1: by the plan as it was amended, nic does not halt it any more; it goes on"
+    )
 
 
 def test_a_known_error_explains_its_failures_to_the_breakers() -> None:
