@@ -288,8 +288,8 @@ def is_there(host: Host) -> bool:
 
 
 def has_a_way(whole: Whole, host: Host) -> bool:
-    """Over the hops of the plan, whatever their floors; without hops straight ahead."""
-    reached, hops = {host.factors["os"]}, [hop for hop in whole.plan.hops if hop.to]
+    """Over the hops of the plan, whatever their floors; without hops straight ahead. What a probe tells counts."""
+    reached, hops = {host.probed.get("os", host.factors["os"])}, [hop for hop in whole.plan.hops if hop.to]
     if not hops:
         return not whole.plan.hops or all(not hop.to for hop in whole.plan.hops)
     for _ in RELEASES:
