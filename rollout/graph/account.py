@@ -1,16 +1,16 @@
 """What was looked at to place and to judge one host, point by point: for the person who asks why."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rollout.graph.known import Known, speaks
-from rollout.graph.match import Matched, fits, match
+from rollout.graph.match import Matched, fits, match, targets_of, way_of
 from rollout.graph.rows import is_about, place_of
 from rollout.graph.toolchain import of_toolchain
 from rollout.graph.verdict import vouching
 from rollout.model.fleet import Fleet, Host
 from rollout.model.plan import ComboRule, Plan, Risk
-from rollout.model.verdict import Given, Hop, Judgement, Wanted
+from rollout.model.verdict import Given, Hop, Judgement
 
 ANY_HOST = "may come to any host"
 """What is said of a known risk without `applies`."""
@@ -63,25 +63,28 @@ def account(plan: Plan, host: Host, given: Given) -> Account:
         }.items()
     )
     placed = next(iter(matched.placed[rule.name]), None)
-    legs = placed.way.legs if placed is not None else ()
-    known = Known.of(host, [*(_goal(leg) for leg in legs[:-1]), rule.to])
+    judgement = placed.judgement if placed is not None else None
+    points, silent = _points(plan, rule, host, given)
+    if any(host.factors.get(factor) != value for factor, value in host.probed.items()):
+        really = replace(host, factors={**host.factors, **host.probed}, probed={})
+        probed, _ = _points(plan, rule, really, given)
+        points += [replace(one, what=f"{one.what}, as probed") for one in probed if one not in points]
+    points += _waivers(plan, rule, host, given.today, judgement)
+    return Account(rule.name, matching, tuple(points), silent, judgement)
+
+
+def _points(plan: Plan, rule: ComboRule, host: Host, given: Given) -> tuple[list[Point], int]:
+    """And how many rows and risks do not speak of it."""
+    found = way_of(plan, rule, host)
+    known = Known.of(host, targets_of(rule, found))
     spoken = [*_rows(plan, known), *_risks(plan, known)]
+    tools = of_toolchain(known, given.toolchain)
     points = [
-        *_requirements(plan, rule, known, legs),
+        *_requirements(plan, rule, known, found.legs),
         *(point for point in spoken if point is not None),
-        *(
-            Point("toolchain", "ansible-core", word, said)
-            for word, said in of_toolchain(known, given.toolchain)
-        ),
-        *_waivers(plan, rule, host, given.today, placed.judgement if placed is not None else None),
+        *(Point("toolchain", "ansible-core", word, said) for word, said in tools),
     ]
-    return Account(
-        rule.name,
-        matching,
-        tuple(points),
-        spoken.count(None),
-        placed.judgement if placed is not None else None,
-    )
+    return points, spoken.count(None)
 
 
 def _rule(plan: Plan, matched: Matched) -> ComboRule | None:
@@ -89,10 +92,6 @@ def _rule(plan: Plan, matched: Matched) -> ComboRule | None:
     names = {name for name, placed in matched.placed.items() if placed}
     names |= {one.combo for one in matched.untouched if one.combo is not None}
     return next((rule for rule in plan.combos if rule.name in names), None)
-
-
-def _goal(leg: Hop) -> Wanted:
-    return {factor: (value,) for factor, value in leg.to.items()}
 
 
 def _requirements(plan: Plan, rule: ComboRule, known: Known, legs: tuple[Hop, ...]) -> Iterator[Point]:

@@ -126,7 +126,7 @@ def _assign(matching: _Matching, rule: ComboRule, hosts: list[Host]) -> None:
             over = expired(vouching(plan, rule, host), "drift", given.today)
             _exclude(matched, hosts, "; ".join([drifted, *over]), rule, "drift")
             return
-    found = _way(plan, rule, host)
+    found = way_of(plan, rule, host)
     if found.lacking and not is_shut:
         _exclude(matched, hosts, found.lacking, rule, "path")
         return
@@ -148,7 +148,7 @@ def _judged(matching: _Matching, rule: ComboRule, host: Host, found: Way) -> Jud
         matching.plan,
         rule,
         host,
-        _targets(rule, found),
+        targets_of(rule, found),
         given.today,
         given.toolchain,
         found.legs,
@@ -157,13 +157,18 @@ def _judged(matching: _Matching, rule: ComboRule, host: Host, found: Way) -> Jud
     )
 
 
-def _way(plan: Plan, rule: ComboRule, host: Host) -> Way:
+def way_of(plan: Plan, rule: ComboRule, host: Host) -> Way:
+    """The hops that lead it to its combo's target."""
     return way(plan, rule, host.factors, partial(fits, plan), partial(_is_open, plan, host))
 
 
 def _astray(plan: Plan, rule: ComboRule, host: Host, really: Host) -> str:
     """Whether hops would lead another way from what a probe found, which `match` need not speak of; a sentence, or nothing."""
-    if not plan.hops or really.factors == host.factors or _way(plan, rule, really) == _way(plan, rule, host):
+    if (
+        not plan.hops
+        or really.factors == host.factors
+        or way_of(plan, rule, really) == way_of(plan, rule, host)
+    ):
         return ""
     led = {factor for hop in plan.hops for factor in (*hop.match, *hop.to)}
     other = [
@@ -174,7 +179,7 @@ def _astray(plan: Plan, rule: ComboRule, host: Host, really: Host) -> str:
     return f"drift: by its probe {', '.join(other)}; from there hops lead another way"
 
 
-def _targets(rule: ComboRule, found: Way) -> list[Wanted]:
+def targets_of(rule: ComboRule, found: Way) -> list[Wanted]:
     """Where each leg leads, and where all of them do: the last may change more than the combo speaks of."""
     stops: list[Wanted] = [{factor: (value,) for factor, value in leg.to.items()} for leg in found.legs]
     return [*stops[:-1], {**(stops[-1] if stops else {}), **rule.to}]

@@ -239,3 +239,11 @@ def test_drift_shows_beside_the_factor() -> None:
     assert "  os        old   hostvar os  a probe found older\n" in text
     assert "  hardware  a     hostvar hw  as probed\n" in text
     assert "the host is not what the inventory says" in text
+
+
+def test_what_a_probe_found_is_looked_at_too() -> None:
+    row = Compatibility({"rack": ("r9",)}, {}, "blocked", "no power", place="compat/a.yml:7:3")
+    host = replace(a_host("h1"), probed={"rack": "r9"})
+    text = told(replace(a_world(), compat=(row,), waivers=()), (host, a_host("h2")), "h1")
+    assert "  compatibility, as probed  compat/a.yml:7:3  blocked " in text
+    assert "  why: compatibility forbids it: by its probe: no power (compat/a.yml:7:3)" in text
