@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from posixpath import basename, dirname, normpath
+from posixpath import dirname, join, normpath
 
 from rollout.model.chain import Step
 from rollout.model.graph import Combo, Graph
@@ -55,11 +55,12 @@ class _Files:
 
     def __init__(self, old: Graph, new: Graph, plan: Plan) -> None:
         parts = {**old.parts, **new.parts}
-        data = {window.file for window in plan.windows if window.file}
-        data |= {basename(plan.file)}
-        data |= {row.place.rsplit(":", 2)[0] for row in plan.compat if row.place}
+        folder = dirname(plan.file)
+        data = {normpath(join(folder, window.file)) for window in plan.windows if window.file}
+        data |= {normpath(row.place.rsplit(":", 2)[0]) for row in plan.compat if row.place}
+        data |= {normpath(plan.file)}
         others = {name for name in parts if old.parts.get(name) != new.parts.get(name)} - OWN_PARTS
-        self._others = {normpath(name) for name in others if not _is_one_of(name, data)}
+        self._others = {normpath(name) for name in others if normpath(join(folder, name)) not in data}
         chains = [step for graph in (old, new) for combo in graph.combos.values() for step in combo.chain]
         remedies = [risk.remedy for graph in (old, new) for risk in graph.risks if risk.remedy is not None]
         self._playbooks = {book for step in (*chains, *remedies) for book in _playbooks(step)}
@@ -87,8 +88,3 @@ def _playbooks(step: Step) -> Iterator[str]:
     for one in (step, step.undo, step.commit):
         if one is not None and one.playbook is not None:
             yield normpath(one.playbook)
-
-
-def _is_one_of(name: str, files: Collection[str]) -> bool:
-    """Places in files are told as they were found, parts from the plan's folder."""
-    return any(file == name or normpath(file).endswith(f"/{normpath(name)}") for file in files)

@@ -46,11 +46,13 @@ class Recounted(Recount):
         self.done: dict[str, list[str]] = {name: [] for name in drawn.graph.nodes}
         self.outdated: set[str] = set()
         self.graphs: dict[str, Drawn] = {}
+        self.asked_first = False
 
     def see(self, event: Event) -> None:
         if event.kind is Kind.AMENDED:
             self._goes_on(event)
             return
+        self.asked_first |= event.kind is Kind.ROUND and event.data["moment"] == "before run"
         name, step = event.host or "", event.step or ""
         if (
             name in self.done
@@ -61,6 +63,10 @@ class Recounted(Recount):
         super().see(event)
         if name in self.done:
             self._note(event, name, step)
+
+    def was_asked_first(self) -> bool:
+        """By gates that may be gone by now."""
+        return self.asked_first
 
     def _note(self, event: Event, name: str, step: str) -> None:
         done = self.done[name]

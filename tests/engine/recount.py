@@ -18,6 +18,10 @@ class Recount(Rules):
         elif event.host is None:
             _RUN[event.kind](self, event)
 
+    def was_asked_first(self) -> bool:
+        """Whether every host that begins has answered for itself before the run."""
+        return any(gate.when.what == "run" for gate in self.graph.gates)
+
     def begins(self, event: Event, seen: Seen) -> None:
         name, step = event.host or "", event.step or ""
         node, walks_back = self.graph.nodes[name], step.startswith("undo-")
@@ -116,7 +120,7 @@ def _verified(count: Recount, event: Event, seen: Seen) -> None:
 def _held(count: Recount, event: Event, seen: Seen) -> None:
     seen.late = seen.late or seen.status in {"soaking", "verified"}
     disrupted = seen.slot or (seen.passed is not None and count.is_disruptive(event.host or "", seen.passed))
-    was_well = seen.passed is not None or any(gate.when.what == "run" for gate in count.graph.gates)
+    was_well = seen.passed is not None or count.was_asked_first()
     seen.away = not disrupted and seen.silent and was_well and not (seen.step or "").startswith("undo-")
     assert bool(event.data.get("away")) == seen.away, f"what others broke counts, and nothing else: {event}"
     seen.slot = disrupted or seen.away

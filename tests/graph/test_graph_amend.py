@@ -12,7 +12,9 @@ from rollout.model.fleet import Fleet
 from rollout.model.graph import Graph, Need
 from rollout.model.plan import After, Amount, ComboRule, GateRule, Limits, Moment, Plan, Risk, Soak
 from rollout.model.state import HostState, RunState, Status
-from rollout.model.verdict import Given
+from rollout.model.verdict import Compatibility, Given
+from rollout.model.windows import Weekly, Window
+from rollout.model.zones import UTC, Zone
 from tests.fleet import CHAIN, a_combo, a_fleet, a_plan
 
 HOSTS = {"a": 4, "b": 3}
@@ -277,6 +279,17 @@ def test_whose_proof_a_changed_file_takes_away(
 ) -> None:
     found = taken_in(None, DONE, replace(DONE, name="b1"), files={**FILES, **files})
     assert found.credit == concerned
+
+
+def test_calendars_and_compatibility_are_read_by_no_playbook() -> None:
+    row = Compatibility({}, {}, "supported", "a list", place="here/../compat/list.yml:3:1")
+    window = Window(False, (Weekly((0,), 0, 60.0),), UTC, "freeze", file="freeze.ics")
+    plan = replace(the_plan(), file="here/plan.yml", compat=(row,), windows=(window,))
+    fleet = replace(a_fleet(HOSTS), zones={UTC: Zone(UTC)})
+    old = compile_graph(plan, fleet, FILES)
+    files = {**FILES, "../compat/list.yml": "2", "freeze.ics": "2", "plan.yml": "2"}
+    assert taken_in(plan, DONE, old=old, fleet=fleet, files=files).credit == {}
+    assert set(taken_in(plan, DONE, old=old, fleet=fleet, files={**files, "hosts.yml": "2"}).credit) == {"a"}
 
 
 def test_a_playbook_that_one_combo_names_concerns_that_one_and_its_folder_those_that_are_in_it() -> None:
