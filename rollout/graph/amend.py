@@ -54,7 +54,7 @@ def amend(
     hosts: Mapping[str, HostState],
 ) -> Amended:
     """Compile the plan as it is now, and merge. `parts`: as of `compile_graph`. `hosts`: where those of the old graph stand. Raises PlanInvalid."""
-    begun = {name for name, host in hosts.items() if has_begun(host) and name in old.nodes}
+    begun = dict.fromkeys(name for name in old.nodes if has_begun(hosts[name]))
     fleet = replace(fleet, hosts=tuple(_as_planned(host, old, begun) for host in fleet.hosts))
     whole = compile_graph(plan, fleet, parts, given, seed=old.seed)
     new = tuple(name for name in whole.nodes if name not in old.nodes)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from rollout.graph.amend import Amended
 from rollout.model.breaker import subset_of
-from rollout.model.graph import Graph
+from rollout.model.graph import Graph, Wave
 from rollout.model.state import State
 from rollout.report import comparison, diff
 from rollout.report.plain import counted, listed, plain
@@ -21,8 +21,15 @@ def changes(old: Graph, amended: Amended) -> list[str]:
 
 
 def _compared(old: Graph, amended: Amended) -> comparison.Comparison:
-    """Digests apart: hosts that the run does not have are none of its changes."""
-    return comparison.compare(old, replace(amended.graph, digest=old.digest))
+    """Digests apart: hosts that the run does not have are none of its changes. Nor is it one that a wave which is open waits for nothing any more."""
+    waves = {wave.id: _as_it_waited(old, wave) for wave in amended.graph.waves.values()}
+    return comparison.compare(old, replace(amended.graph, digest=old.digest, waves=waves))
+
+
+def _as_it_waited(old: Graph, wave: Wave) -> Wave:
+    before = old.waves.get(wave.id, wave)
+    approvals = tuple(need for need in before.needs if need.approved is not None)
+    return replace(wave, needs=before.needs) if wave.needs == approvals else wave
 
 
 def effects(amended: Amended, state: State) -> list[str]:
