@@ -53,7 +53,7 @@ def test_what_is_known_against_a_host_keeps_it_from_being_begun(whole: Whole) ->
             combo = graph.combos[node.combo]
             assert against(whole, rules[combo.of_rule], host) == set()
             assert not is_there(host)
-            assert has_a_way(whole, host)
+            assert has_a_way(whole, rules[combo.of_rule], host)
             assert combo.verdict != "blocked"
             assert combo.verdict != "unknown" or whole.given.allow_unknown
             assert (combo.verdict == "waived") <= bool(node.waivers)

@@ -287,9 +287,18 @@ def is_there(host: Host) -> bool:
     return TARGET in {host.factors["os"], host.probed.get("os")}
 
 
-def has_a_way(whole: Whole, host: Host) -> bool:
-    """Over the hops of the plan, whatever their floors; without hops straight ahead. What a probe tells counts."""
-    reached, hops = {host.probed.get("os", host.factors["os"])}, [hop for hop in whole.plan.hops if hop.to]
+def has_a_way(whole: Whole, rule: ComboRule, host: Host) -> bool:
+    """From what the inventory says of it, and from what its probe says, unless somebody vouches that the probe is wrong."""
+    doubted = vouched(whole, rule, host, "drift")
+    said = (
+        {host.factors["os"]} if doubted else {host.factors["os"], host.probed.get("os", host.factors["os"])}
+    )
+    return all(_leads_on(whole, os) for os in said)
+
+
+def _leads_on(whole: Whole, os: str) -> bool:
+    """Over the hops of the plan, whatever their floors; without hops straight ahead."""
+    reached, hops = {os}, [hop for hop in whole.plan.hops if hop.to]
     if not hops:
         return not whole.plan.hops or all(not hop.to for hop in whole.plan.hops)
     for _ in RELEASES:
