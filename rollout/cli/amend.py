@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -56,30 +57,37 @@ def command(
         read = _compiling.read_plan(source.plan_file)
         row = _unfinished(book, read, run)
         _refuse_if_held(row, take_over=take_over)
-        old = book.graph(row.id)
-        merging = _Merging(old, read, reason.strip(), source.saved)
-        state = merging.standing(book, row.id)
-        amended, asked = merging.merged(state)
-        if not asked.changed:
-            _say(f"run {plain(row.id)}: nothing has changed", as_json=as_json)
-            for line in amendment.effects(amended, state) if amended.new else ():
-                _say(f"  {line}", as_json=as_json)
+        merging = _Merging(book.graph(row.id), read, reason.strip(), source.saved)
+        if not _shown(book, row, merging, as_json=as_json):
             return
-        if as_json:
-            for line in amendment.json_lines(row.id, old, amended, state):
-                click.echo(line)
-        else:
-            click.echo(f"run {plain(row.id)}\n\n{amendment.text(amended, state, list(asked.changed))}")
         if dry_run:
             _say("nothing was changed (--dry-run)", as_json=as_json)
             return
         _approve(yes)
-        merging.approved = tuple(asked.changed), tuple(amendment.effects(amended, state))
-        from rollout.engine import amending
-
-        amending.amend(book, row.id, Owner.current(), old, merging.merged, force=take_over)
-        resume = f"rollout resume{_runs.options(path)}"
+        merging.written(book, row.id, force=take_over)
+        # without its name, `resume` takes the file that the run was begun with
+        moved = source.plan_file.absolute() != Path(row.plan_file)
+        resume = f"rollout resume{f' {quote(str(source.plan_file))}' if moved else ''}{_runs.options(path)}"
         _say(f"run {plain(row.id)} is amended; `{resume}` carries it on", as_json=as_json)
+
+
+def _shown(book: Journal, row: RunRow, merging: "_Merging", *, as_json: bool) -> bool:
+    """Show what changes for which hosts; False if nothing does."""
+    state = merging.standing(book, row.id)
+    amended, asked = merging.merged(state)
+    effects = amendment.effects(amended, state)
+    merging.approved = tuple(asked.changed), tuple(effects)
+    if not asked.changed:
+        _say(f"run {plain(row.id)}: nothing has changed", as_json=as_json)
+        for line in effects if amended.new else ():
+            _say(f"  {line}", as_json=as_json)
+        return False
+    if as_json:
+        for line in amendment.json_lines(row.id, merging.old, amended, state):
+            click.echo(line)
+    else:
+        click.echo(f"run {plain(row.id)}\n\n{amendment.text(amended, state, list(asked.changed))}")
+    return True
 
 
 class _Merging:
@@ -89,7 +97,7 @@ class _Merging:
         """`saved`: what was looked at. Raises PlanStale if the files are others by now."""
         from rollout.plan.fleet import fleet
 
-        self._old, self._plan, self._reason = old, plan, reason
+        self.old, self._plan, self._reason = old, plan, reason
         inventory = _compiling.resolve(plan)
         if saved is not None:
             now = _compiling.compiled(plan, inventory, allow_unknown=saved.graph.allow_unknown)
@@ -102,19 +110,25 @@ class _Merging:
         """Where the run stands now."""
         from rollout.engine import amending
 
-        return amending.standing(book, run, self._old)[0]
+        return amending.standing(book, run, self.old)[0]
+
+    def written(self, book: Journal, run: str, *, force: bool) -> None:
+        """Into the journal, under the run's lease."""
+        from rollout.engine import amending
+
+        amending.amend(book, run, Owner.current(), self.old, self.merged, force=force)
 
     def merged(self, state: State) -> "tuple[Amended, Asked]":
         """Raises PlanInvalid for a plan by which hosts that have begun cannot go on, PlanStale for one that is not what was approved."""
         from rollout.engine.amending import Asked
         from rollout.graph.amend import amend
 
-        given = _compiling.given(self._old.allow_unknown)
-        amended = amend(self._old, self._plan, self._fleet, self._parts, given, state.run, state.hosts)
+        given = _compiling.given(self.old.allow_unknown)
+        amended = amend(self.old, self._plan, self._fleet, self._parts, given, state.run, state.hosts)
         if amended.refused:
             place = self._plan.place("steps")
             raise PlanInvalid([Problem(place, sentence) for sentence in amended.refused])
-        said = amendment.changes(self._old, amended)
+        said = amendment.changes(self.old, amended)
         shown = tuple(said), tuple(amendment.effects(amended, state))
         if self.approved is not None and self.approved != shown:
             raise PlanStale(
