@@ -17,7 +17,7 @@ from tests.fleet import an_engine
 from tests.graph.ladders import waits
 from tests.graph.whole import TODAY, Whole, against, has_a_way, is_there, wholes
 
-long = settings(deadline=None)
+long = settings(deadline=None, max_examples=min(settings().max_examples, 1500))
 
 
 @long
