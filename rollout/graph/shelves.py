@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from rollout.graph.known import Known
 from rollout.model.verdict import Compatibility
-from rollout.model.versions import is_pattern
+from rollout.model.versions import canonical, is_pattern
 
 
 class Shelves:
@@ -26,7 +26,7 @@ class Shelves:
                 continue
             self._by_fact[name].append(number)
             for text in dict.fromkeys(row.match[name]):
-                self._by_value[name, text].append(number)
+                self._by_value[name, canonical(text)].append(number)
 
     def about(self, known: Known) -> Iterator[Compatibility]:
         """In the order of the files. What is known before any leg of the way counts."""
@@ -37,5 +37,5 @@ class Shelves:
                     found.update(numbers)
                     break
                 for value in values[name]:
-                    found.update(self._by_value.get((name, value), ()))
+                    found.update(self._by_value.get((name, canonical(value)), ()))
         return (self._rows[number] for number in sorted(found))

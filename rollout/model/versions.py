@@ -15,6 +15,7 @@ LONGEST = 256
 _BEGINS_A_RANGE = ("<", ">", "=", "!")
 _PART = re.compile(r"\s*(<=|>=|==|!=|<|>|=)\s*(.*?)\s*", re.DOTALL)
 _GLOB = re.compile(r"[*?\[]")
+_PCI = re.compile(r"[0-9A-Fa-f]{4}:[0-9A-Fa-f*?]{1,4}")
 _TOKEN = re.compile(r"[0-9]+|[A-Za-z]+")
 _RPM = re.compile(r"(?:[0-9]{1,9}:)?[A-Za-z0-9._+~^]*[0-9][A-Za-z0-9._+~^]*(?:-[A-Za-z0-9._+~^]+)*")
 _EPOCH = re.compile(r"[0-9]+:[0-9]")
@@ -58,7 +59,7 @@ def compared(values: Iterable[str], wanted: Iterable[str], order: Order = "dotte
     """As `fits`; None: nothing is accepted, but for a value that cannot be compared with a range, so that nobody knows."""
     texts = _sorted_out(tuple(wanted))
     unclear = False
-    for value in values:
+    for value in map(canonical, values):
         if value in texts.literals or any(fnmatchcase(value, glob) for glob in texts.globs):
             return True
         for text in texts.ranges:
@@ -67,6 +68,12 @@ def compared(values: Iterable[str], wanted: Iterable[str], order: Order = "dotte
                 return True
             unclear = unclear or inside is None
     return None if unclear else False
+
+
+@lru_cache(65536)
+def canonical(text: str) -> str:
+    """As values are compared: a PCI id such as 8086:10FB is a number, and vendors write it in capitals."""
+    return text.lower() if _PCI.fullmatch(text) else text
 
 
 def is_range(text: str) -> bool:
@@ -102,8 +109,9 @@ def compare(one: str, other: str, order: Order = "dotted") -> int | None:
 def _sorted_out(wanted: tuple[str, ...]) -> _SortedOut:
     """Literals apart: a row of a compatibility file may list a thousand PCI ids."""
     ranges = tuple(text for text in wanted if is_range(text))
-    globs = tuple(text for text in wanted if not is_range(text) and is_pattern(text))
-    return _SortedOut(frozenset(wanted) - {*ranges, *globs}, globs, ranges)
+    plain = [canonical(text) for text in wanted if not is_range(text)]
+    globs = tuple(text for text in plain if is_pattern(text))
+    return _SortedOut(frozenset(plain) - {*globs}, globs, ranges)
 
 
 @lru_cache(65536)

@@ -13,7 +13,7 @@ from rollout.model.plan import ComboRule
 from rollout.model.verdict import Compatibility, Wanted
 from tests.fleet import a_plan
 
-VALUES = st.sampled_from(["8086:1572", "14e4:16d8", "1.9", "2.0", "kvm-7"])
+VALUES = st.sampled_from(["8086:1572", "14e4:16d8", "14E4:16D8", "1.9", "2.0", "kvm-7"])
 TEXTS = st.lists(st.one_of(VALUES, st.sampled_from(["8086:*", ">=1.9", "*"])), min_size=1, max_size=2).map(
     tuple
 )

@@ -231,3 +231,10 @@ def test_only_who_compares_packages_pays_for_it() -> None:
         "assert 'univers' not in sys.modules; assert fits(['1.10'], ['>=1.9'], 'deb'); assert 'univers.debian' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("wanted", ["8086:10fb", "8086:10FB", "8086:10F*", "8086:*"])
+def test_pci_ids_are_numbers_however_they_are_written(wanted: str) -> None:
+    assert fits(["8086:10fb"], [wanted])
+    assert fits(["8086:10FB"], [wanted])
+    assert not fits(["8086:10ab"], ["8086:10FB"])
