@@ -56,13 +56,14 @@ def _is_concerned(
 
 
 def _is_outdated(state: State, host: HostState, credit: Mapping[str, Collection[str]]) -> bool:
-    """Whether it is healthy by, or has gone through, what the plan does not say any more."""
+    """Whether it is healthy by, has gone through, or is in the midst of what the plan does not say any more."""
     combo = state.combo_of(host.name)
     steps = credit.get(combo.name)
     if steps is None:
         return False
     is_healthy = host.status is Status.SOAKING or host.status is Status.VERIFIED
-    return is_healthy or any(step.name in steps for step in combo.reached(host.passed))
+    under_way = host.step if host.open or host.lost or host.deaths else None  # and ends as it was begun
+    return is_healthy or any(step.name in steps for step in combo.reached(host.passed, under_way))
 
 
 def _forget_answers(state: State, host: HostState, changed: Collection[str]) -> None:

@@ -255,6 +255,7 @@ def test_a_step_in_flight_when_its_controller_died_is_taken_up_after_an_amendmen
     state = halted.goes_on()
     assert state.hosts["a1"].status is Status.VERIFIED
     assert halted.world.began["a1", "upgrade"] == 2, "once before, and once since"
+    assert state.hosts["a1"].discounted, "it was upgraded by the playbook as it was"
 
 
 class _Stopping(_Dying):
