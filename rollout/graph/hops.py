@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import networkx as nx
 
-from rollout.model.chain import UNDO, Step
+from rollout.model.chain import COMMIT, UNDO, Step
 from rollout.model.plan import ComboRule, Plan
 from rollout.model.verdict import Hop, Wanted
 
@@ -117,7 +117,8 @@ def chain(rule: ComboRule, legs: Sequence[Hop]) -> tuple[Step, ...]:
         closed = {name for step in steps if _closes_only(step) for name in step.closes}
         names: dict[str, str] = {}
         for step in steps:
-            opens = step.drain is not None or step.commit is not None or step.name in closed
+            is_snapshot = step.commit is not None and not (step.once or step.disruptive)
+            opens = step.drain is not None or is_snapshot or step.name in closed
             if (opens and number > 0) or (_closes_only(step) and number < last):
                 continue
             if number == last:
@@ -140,4 +141,5 @@ def _on_leg(step: Step, leg: Hop, before: Sequence[Step]) -> Step:
     while name in taken:
         name += "-too"  # of factors that have the same value
     undo = step.undo and replace(step.undo, name=UNDO + name, of=name, base=step.undo.name, target=leg.to)
-    return replace(step, name=name, base=step.name, undo=undo)
+    commit = step.commit and replace(step.commit, name=COMMIT + name, of=name, base=step.commit.name, target=leg.to)  # fmt: skip
+    return replace(step, name=name, base=step.name, undo=undo, commit=commit)

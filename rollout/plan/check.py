@@ -316,7 +316,12 @@ def gate_rules(draft: Draft) -> tuple[GateRule, ...]:
     chains = [
         chain.chain_of(steps, {}),
         *(chain.chain_of(steps, combo.steps) for combo in draft.combos.values()),
-        *(chain.chain_of(steps, hop.steps) for hop in draft.hops.values()),
+        *(
+            hops.chain_on(steps, combo, hop)
+            for hop in draft.hops.values()
+            if hop.steps
+            for combo in draft.combos.values()
+        ),
     ]
     risky = {step.name for links in chains for step in links if step.endangers_guests}
     names = [step.name for step in steps if step.name in risky]

@@ -21,13 +21,14 @@ def meaning(written: schema.PlanFile) -> tuple[Hop, ...]:
             to=dict(hop.to),
             require={name: schema.globs(value) for name, value in hop.require.items()},
             reason=hop.reason or "",
-            chains={combo.name: _chain(written.steps, combo, hop) for combo in written.combos},
+            chains={combo.name: chain_on(written.steps, combo, hop) for combo in written.combos},
         )
         for hop in written.hops
     )
 
 
-def _chain(steps: list[schema.Step], combo: schema.Combo, hop: schema.Hop) -> tuple[Step, ...]:
+def chain_on(steps: list[schema.Step], combo: schema.Combo, hop: schema.Hop) -> tuple[Step, ...]:
+    """What a combo's hosts walk on one leg."""
     laid = [chain.laid_over(step, combo.steps.get(step.name)) for step in steps]
     return chain.chain_of(laid, hop.steps)
 
@@ -47,7 +48,17 @@ def problems(root: Node, factors: Sequence[str], steps: Sequence[str]) -> Iterat
         for step, value in hop.under("steps").items():
             if steps and step not in steps:
                 yield Problem(value.key or value.place, f"unknown step {shown(step)}{expected(step, steps)}")
+            yield from _opened_once(value)
         yield from _ends(hop)
+
+
+def _opened_once(step: Node) -> Iterator[Problem]:
+    """A host is drained on the first leg of its way and given back on the last: another kind on one of them would not fit the other."""
+    for key in ("drain", "reopen"):
+        node = step.get(key)
+        if node is not None:
+            said = f"a host is drained and given back once for all its hops: write `{key}` in the combo, or in the plan's own step"
+            yield Problem(node.key or node.place, said)
 
 
 def _ends(hop: Node) -> Iterator[Problem]:

@@ -141,6 +141,17 @@ def test_an_upgrade_that_closes_what_was_prepared_for_it_is_walked_on_each_leg()
     ]
 
 
+def test_an_upgrade_that_is_made_final_afterwards_is_walked_on_each_leg() -> None:
+    undo, commit = Step("undo-upgrade", of="upgrade"), Step("commit-upgrade", of="upgrade")
+    steps = (Step("upgrade", playbook="u.yml", once=True, undo=undo, commit=commit),)
+    hops = [a_hop(hop.match["os"][0], hop.to["os"], steps=steps) for hop in ELEVEN_TO_THIRTEEN]
+    combo = world(*hops, old={"h": "debian-11"}).combos["a"]
+    assert [step.name for step in combo.chain] == ["upgrade-to-debian-12", "upgrade"]
+    assert combo.step("commit-upgrade-to-debian-12") == combo.chain[0].commit
+    assert combo.chain[0].commit is not None
+    assert combo.chain[0].commit.of == "upgrade-to-debian-12"
+
+
 def test_what_the_last_hop_changes_beside_the_target_is_looked_at() -> None:
     row = Compatibility({"rack": ("r1",)}, {"hypervisor": ("kvm-10*",)}, "blocked", "it crashes")
     rule = ComboRule("a", match={"os": ("*",)}, to={"os": ("debian-13",)}, steps=CHAIN)
