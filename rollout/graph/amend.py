@@ -16,6 +16,7 @@ from rollout.graph.questions import gates_of
 from rollout.graph.recut import as_they_were, recut
 from rollout.model.fleet import Fleet, Host
 from rollout.model.graph import Combo, Graph, Node, Untouched, Wave
+from rollout.model.ledger import begun as done
 from rollout.model.plan import Plan
 from rollout.model.progress import LEFT, HostState, RunState, Status
 from rollout.model.verdict import Given, Waiver
@@ -57,6 +58,10 @@ def amend(
     begun = dict.fromkeys(name for name in old.nodes if has_begun(hosts[name]))
     fleet = replace(fleet, hosts=tuple(_as_planned(host, old, begun) for host in fleet.hosts))
     whole = compile_graph(plan, fleet, parts, given, seed=old.seed)
+    shut = {one.host for one in whole.untouched if one.word == "excluded" and (one.cause or not one.combo)}
+    shut |= old.nodes.keys() - {host.name for host in fleet.hosts}
+    for name in [name for name in begun if name in shut and may_leave(old.chain_of(name), hosts[name])]:
+        del begun[name]
     new = tuple(name for name in whole.nodes if name not in old.nodes)
     graph, ours = whole, fleet
     while joining := graph.nodes.keys() - old.nodes.keys():  # without these, the waves may reach others
@@ -68,6 +73,16 @@ def amend(
 def has_begun(host: HostState) -> bool:
     """Whether any step was ever begun on it. A host that was held, left out or given up before is where a new plan may put it."""
     return host.attempt > 0 or host.status in {Status.RUNNING, Status.SOAKING, Status.VERIFIED}
+
+
+def may_leave(combo: Combo, host: HostState) -> bool:
+    """Whether nothing was done to it that would have to be finished or taken back: prechecks, say, or packages that were fetched.
+
+    Such a host need not go on into an upgrade from which the plan keeps it now.
+    """
+    idle = not (host.open or host.lost or host.uncertain or host.slot or host.effects or host.back)
+    early = host.status in {Status.WAITING, Status.RUNNING, Status.HELD}
+    return idle and early and not any(step.needs_slot for step in done(combo, host))
 
 
 def _as_planned(host: Host, old: Graph, begun: Collection[str]) -> Host:

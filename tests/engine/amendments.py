@@ -13,7 +13,7 @@ from rollout.errors import PlanInvalid
 from rollout.executors.imagined import Chances, Fates, ImaginedGate
 from rollout.executors.rehearsal import World
 from rollout.graph import compile_graph
-from rollout.graph.amend import Amended, amend, has_begun
+from rollout.graph.amend import Amended, amend, has_begun, may_leave
 from rollout.journal.memory import MemoryJournal
 from rollout.model.decision import Stop
 from rollout.model.event import Event, Kind
@@ -88,7 +88,7 @@ class Recounted(Recount):
         self.graph = self.drawn.graph
         self.at = event.at
         left = set(self.hosts) - set(self.graph.nodes)
-        assert not any(self.hosts[name].attempts for name in left), "a host that had begun left the run"
+        assert not any(self.hosts[name].slot or self.hosts[name].open for name in left), "a host that was disrupted left the run"  # fmt: skip
         self.hosts = {name: self.hosts[name] for name in self.graph.nodes}
         self.canaries = {name for wave in self.graph.waves.values() if wave.canary for name in wave.hosts}
         self.opened &= set(self.graph.waves)
@@ -138,8 +138,12 @@ def check_sound(old: Graph, amended: Amended, state: State) -> None:
     assert set(new.nodes) | set(amended.excluded) | set(amended.gone) | {
         name for name, host in state.hosts.items() if host.status in {"retired", "gone", "excluded"}
     } >= set(old.nodes), "a host was lost"
+    left = {*amended.excluded, *amended.gone}
+    assert all(
+        may_leave(old.chain_of(name), state.hosts[name]) for name in left if has_begun(state.hosts[name])
+    )
     for name, host in state.hosts.items():
-        if has_begun(host):
+        if has_begun(host) and name not in left:
             was, now = old.nodes[name], new.nodes[name]
             assert (was.combo, was.wave) == (now.combo, now.wave), f"{name} has begun, and moved"
             assert was.factors.items() <= now.factors.items()
@@ -148,7 +152,7 @@ def check_sound(old: Graph, amended: Amended, state: State) -> None:
                 f"{name} has begun, and is led elsewhere"
             )
     for wave in old.waves.values():
-        begun = {name for name in wave.hosts if has_begun(state.hosts[name])}
+        begun = {name for name in wave.hosts if has_begun(state.hosts[name]) and name not in left}
         if begun and wave.id in new.waves:
             assert set(new.waves[wave.id].hosts) <= set(wave.hosts), f"{wave.id} was given to others"
     for combo, line in new.waves_of.items():

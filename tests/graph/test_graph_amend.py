@@ -143,6 +143,26 @@ def test_hosts_that_are_to_be_left_out_leave_with_the_reason() -> None:
     assert {one.host for one in found.graph.untouched} == {"b2", "b3"}
 
 
+@pytest.mark.parametrize(
+    ("host", "leaves"),
+    [
+        (HostState("b1", Status.RUNNING, "precheck", "precheck", 1), True),
+        (HostState("b1", Status.HELD, None, "precheck", 1, harmed=True), True),
+        (HostState("b1", Status.RUNNING, None, "precheck", 1, open=True), False),
+        (HostState("b1", Status.RUNNING, "precheck", "upgrade", 2, slot=True, open=True), False),
+        (HostState("b1", Status.RUNNING, "precheck", "upgrade", 2, tried="upgrade"), False),
+        (HostState("b1", Status.VERIFIED, "verify", attempt=4), False),
+    ],
+)
+def test_what_was_only_looked_at_need_not_go_on_into_an_upgrade_that_is_blocked_now(
+    host: HostState, leaves: bool
+) -> None:
+    plan = replace(the_plan(), combos=(the_plan().combos[0], a_combo("b", verdict="blocked")))
+    found = taken_in(plan, host)
+    assert ("b1" in found.excluded) is leaves
+    assert ("b1" in found.graph.nodes) is not leaves
+
+
 def test_nobody_joins_and_who_would_is_named() -> None:
     found = taken_in(None, fleet=a_fleet({"a": 5, "b": 3}))
     assert found.new == ("a5",)
