@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rollout.cli import _compiling, _runs
-from rollout.errors import Locked
+from rollout.errors import DONE, Locked
 from rollout.journal import Journal, Life, Owner, RunRow, is_url, refusals
 from rollout.model.graph import Graph
 from rollout.model.plan import Plan
@@ -104,10 +104,19 @@ def drive(
     stop, state = _controller.control(
         book, run, graph, reach, screen, lift=lift, gone=gone, force=force, until=view.until
     )
+    if stop.exit_code == DONE:
+        _forget_probed(plan_file, graph)
     if not view.as_json:
         click.echo()
         click.echo(ending.text(run, graph, state, stop, _runs.options(journal)), nl=False)
     return stop.exit_code
+
+
+def _forget_probed(plan_file: Path, graph: Graph) -> None:
+    """Hosts that were upgraded are not what a probe found before; a plan that lives by the probe asks again, and does not upgrade them twice."""
+    from rollout.plan import probes
+
+    probes.forget(_compiling.state_directory(plan_file), graph.nodes.keys())
 
 
 def units_beside(journal: str, plan_file: Path) -> Path:

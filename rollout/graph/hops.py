@@ -35,26 +35,29 @@ def way(
 ) -> Way:
     """The fewest hops; of as few, those that stand first in the plan. `is_open`: whether the host meets the floor of its first hop.
 
+    What no hop leads anywhere (the hypervisor, where hops speak of the os alone) changes along the way, as it does without hops.
+
     A floor that is not met sends the host another way if there is one; else the way under it is given, for the verdict to say so.
     """
     led = {factor for hop in plan.hops for factor in hop.to}
-    if led.isdisjoint(rule.to):
+    goal = {factor: globs for factor, globs in rule.to.items() if factor in led}
+    if not goal:
         return Way()
     start = tuple(sorted(factors.items()))
     shut = {number for number, hop in enumerate(plan.hops) if hop.require and not is_open(hop)}
     for barred in (shut, set[int]()):
-        numbers = _shortest(plan.hops, start, rule, fits, barred)
+        numbers = _shortest(plan.hops, start, goal, fits, barred)
         if numbers is not None:
             return Way(tuple(plan.hops[number] for number in numbers), tuple(numbers))
-    return Way(lacking=_lacking(plan.hops, start, rule, fits))
+    return Way(lacking=_lacking(plan.hops, start, goal, fits))
 
 
 def _shortest(
-    hops: Sequence[Hop], start: _Standing, rule: ComboRule, fits: Fits, barred: set[int]
+    hops: Sequence[Hop], start: _Standing, goal: Wanted, fits: Fits, barred: set[int]
 ) -> list[int] | None:
     """`barred`: hops that cannot be the first."""
     roads = _roads(hops, start, fits, barred)
-    goals = [standing for standing in roads if fits(dict(standing), rule.to)]
+    goals = [standing for standing in roads if fits(dict(standing), goal)]
     reached = nx.single_source_shortest_path(roads, start)
     ways = [reached[goal] for goal in goals if goal in reached]
     if not ways:
@@ -83,7 +86,7 @@ def _roads(hops: Sequence[Hop], start: _Standing, fits: Fits, barred: set[int]) 
     return roads
 
 
-def _lacking(hops: Sequence[Hop], start: _Standing, rule: ComboRule, fits: Fits) -> str:
+def _lacking(hops: Sequence[Hop], start: _Standing, goal: Wanted, fits: Fits) -> str:
     """The dead ends that it would come to, or that no hop leads on."""
     stations = list(_roads(hops, start, fits, set()))
     ends = [
@@ -92,8 +95,8 @@ def _lacking(hops: Sequence[Hop], start: _Standing, rule: ComboRule, fits: Fits)
         for hop in hops
         if not hop.to and fits(dict(station), hop.match)
     ]
-    goal = ", ".join(f"{factor} {' or '.join(globs)}" for factor, globs in rule.to.items())
-    said = f"no declared hop leads from {_shown(dict(start), rule.to)} to {goal}"
+    wanted = ", ".join(f"{factor} {' or '.join(globs)}" for factor, globs in goal.items())
+    said = f"no declared hop leads from {_shown(dict(start), goal)} to {wanted}"
     return "; ".join([said, *dict.fromkeys(ends)])
 
 

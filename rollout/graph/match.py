@@ -101,8 +101,10 @@ def _place(matching: _Matching, hosts: list[Host]) -> None:
         _assign(matching, fitting[0], hosts)
         return
     there = next((rule for rule in plan.combos if is_current(plan, factors, rule)), None)
-    if there is not None:
+    if there is not None and is_current(plan, {**factors, **hosts[0].probed}, there):
         _mark_current(matched, there, hosts)
+    elif there is not None:
+        _exclude(matched, hosts, _not_there(plan, there, hosts[0]), there, "drift")
     elif plan.otherwise == "exclude":
         _exclude(matched, hosts, "no combo matches it")
     else:
@@ -118,8 +120,11 @@ def _assign(matching: _Matching, rule: ComboRule, hosts: list[Host]) -> None:
     really = replace(host, factors={**host.factors, **host.probed}, probed={})
     is_shut = rule.verdict == "blocked" and not waived_by(plan, rule, host, "blocked", given.today)
     if not is_shut:
-        if is_current(plan, host.factors, rule) or is_current(plan, really.factors, rule):
+        if is_current(plan, really.factors, rule):
             _mark_current(matched, rule, hosts)
+            return
+        if is_current(plan, host.factors, rule):
+            _exclude(matched, hosts, _not_there(plan, rule, host), rule, "drift")
             return
         drifted = drift(plan, rule, host) or _astray(plan, rule, host, really)
         if drifted and not waived_by(plan, rule, host, "drift", given.today):
@@ -140,6 +145,17 @@ def _assign(matching: _Matching, rule: ComboRule, hosts: list[Host]) -> None:
         _exclude(matched, hosts, f"unknown: {because}", rule, judgement.cause)
     else:
         matched.placed[rule.name].append(Placed(found, judgement, hosts))
+
+
+def _not_there(plan: Plan, rule: ComboRule, host: Host) -> str:
+    """Of a host that is where its combo leads by the inventory alone."""
+    wanted = {**rule.match, **rule.to}
+    other = [
+        f"{factor} is {value}, and {host.factors.get(factor, 'nothing')} in the inventory"
+        for factor, value in host.probed.items()
+        if factor in wanted and not fits(plan, host.probed, {factor: wanted[factor]})
+    ]
+    return f"drift: by its probe {', '.join(other)}; by the inventory it is already what combo {rule.name} leads to"
 
 
 def _judged(matching: _Matching, rule: ComboRule, host: Host, found: Way) -> Judgement:

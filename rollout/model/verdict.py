@@ -76,7 +76,8 @@ class Hop:
 
 
 def _word(text: str) -> str:
-    return "".join(c if c.isalnum() or c == "." else "-" for c in text.lower()).strip("-.") or "x"
+    plain = "".join(c if c.isascii() and (c.isalnum() or c == ".") else "-" for c in text.lower())
+    return plain[:40].strip("-.") or "x"
 
 
 @dataclass(frozen=True, slots=True)

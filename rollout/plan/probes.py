@@ -8,7 +8,7 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,6 +103,19 @@ def keep(state_dir: Path, found: Mapping[str, Record]) -> None:
         folder.chmod(0o700)
         with _locked(folder):
             _write(folder / FILE, {**load(state_dir), **found})
+    except OSError as error:
+        raise InventoryError(f"{plain(str(folder))} cannot be written: {error.strerror}") from error
+
+
+def forget(state_dir: Path, names: Collection[str]) -> None:
+    """Drop what was found on hosts that are others since. Raises InventoryError when it cannot be written."""
+    folder = state_dir / FOLDER
+    if not (folder / FILE).is_file():
+        return
+    try:
+        with _locked(folder):
+            known = load(state_dir)
+            _write(folder / FILE, {name: record for name, record in known.items() if name not in names})
     except OSError as error:
         raise InventoryError(f"{plain(str(folder))} cannot be written: {error.strerror}") from error
 

@@ -18,6 +18,7 @@ from rollout.plan import schema
 from rollout.plan.files import text_of, yaml_files
 from rollout.plan.shape import validate
 from rollout.plan.text import Node, parse
+from rollout.plan.waivers import WORDS
 from rollout.plan.words import expected, shown
 from rollout.plan.words import meant as did_you_mean
 
@@ -95,6 +96,9 @@ def _items(file: Path, problems: list[Problem]) -> list[Node]:
 def _mistakes(risk: schema.Risk, node: Node) -> Iterator[Problem]:
     answers = [key for key in _ANSWERS if getattr(risk, key) is not None]
     place = node.find("name").at
+    if risk.name in WORDS:
+        said = f"a risk cannot be called {risk.name}: a waiver of that word would accept it, too"
+        yield Problem(place, said)
     if len(answers) != 1:
         said = f"has {' and '.join(answers)}" if answers else "says nothing of what to do"
         yield Problem(place, f"risk {risk.name} {said}: give it one of {', '.join(_ANSWERS)}")

@@ -62,7 +62,8 @@ def afterwards(operator_of: Callable[[Sequence[HostSpec]], Operator]) -> Afterwa
     change_host_key(operator, "key")
 
     apply = operator.rollout("apply", troubled_plan(operator), "--yes")
-    if "something common is suspected" in apply.said:  # where the machine is slow, three have failed before any other has begun
+    # Where the machine is slow, three have failed before any other has begun.
+    if "something common is suspected" in apply.said:
         apply = operator.rollout("resume")
     assert apply.code in {3, 4}, apply.said
     return Afterwards(operator, apply, operator.hosts(), operator.events())

@@ -269,3 +269,23 @@ def test_a_gate_is_told_where_its_own_hop_leads() -> None:
     subjects = Subjects(graph, lambda _host: {}, lambda _host, _variables: FakeConnection({}))
     asked = {step: subjects.of("h", {}, 0.0, step=step).target["os"] for step in ("verify-to-debian-12", "verify", "wave", "")}  # fmt: skip
     assert asked == {"verify-to-debian-12": ("debian-12",), "verify": ("debian-13",), "wave": ("debian-13",), "": ("debian-13",)}  # fmt: skip
+
+
+def test_what_no_hop_speaks_of_changes_along_the_way() -> None:
+    """As in the design's own example: hops of the os, and a target that names the hypervisor, too."""
+    rule = ComboRule(
+        "a", match={"os": ("*",)}, to={"os": ("debian-13",), "hypervisor": ("kvm-10.*",)}, steps=CHAIN
+    )
+    plan = replace(
+        a_plan(rule), factors={"os": "os", "hypervisor": "v", "rack": "r"}, hops=ELEVEN_TO_THIRTEEN
+    )
+    host = Host("h", {"os": "debian-11", "hypervisor": "kvm-7.2", "rack": "r1"})
+    graph = compile_graph(plan, Fleet((host,), {"rack": {"r1": 1}}), {})
+    assert graph.combos["a"].hops == ("debian-12", "debian-13")
+
+
+@pytest.mark.parametrize(
+    ("value", "label"), [("débian 12 ٣", "d-bian-12"), ("x" * 300, "x" * 40), ("...", "x")]
+)
+def test_names_of_steps_are_plain_and_short(value: str, label: str) -> None:
+    assert a_hop("a", value).label == label

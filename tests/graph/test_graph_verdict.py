@@ -385,3 +385,13 @@ def test_in_the_graph_a_declared_block_that_is_waived_is_upgraded() -> None:
     graph = a_graph_of(replace(waived, combos=(replace(rule, match={"os": ("debian-1*",)}),)), HOST, there)
     assert list(graph.nodes) == ["h1"]
     assert [(one.host, one.word) for one in graph.untouched] == [("h2", "current")]
+
+
+def test_who_is_there_by_the_inventory_alone_has_drifted() -> None:
+    (target,) = RULE.to["os"]
+    rule = replace(RULE, steps=a_plan().steps)
+    there = replace(HOST, factors={**HOST.factors, "os": target})
+    assert [one.word for one in a_graph_of(a_plan(rule), there).untouched] == ["current"]
+    (found,) = a_graph_of(a_plan(rule), replace(there, probed={"os": "debian-11"})).untouched
+    assert (found.word, found.cause) == ("excluded", "drift")
+    assert "by its probe os is debian-11" in found.because

@@ -218,3 +218,10 @@ def test_a_fact_that_a_probe_contradicts_is_told(tmp_path: Path) -> None:
     said = "bios: the inventory counts, and 1 host says otherwise (a, 1.8.0 by its probe and 1.9.2 in the inventory)"
     assert found.notes[-1] == said
     assert [host.facts["bios"] for host in fleet(plan, found).hosts] == [("1.9.2",), ("1.9.2",), ("1.7",)]
+
+
+def test_what_is_no_longer_true_of_a_host_is_forgotten(tmp_path: Path) -> None:
+    probes.forget(tmp_path, {"a"})  # nothing was ever probed
+    probes.keep(tmp_path, {name: Record(1.0, "", {"os": ("debian-12",)}) for name in ("a", "b")})
+    probes.forget(tmp_path, {"a", "stranger"})
+    assert set(probes.load(tmp_path)) == {"b"}
