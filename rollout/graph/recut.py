@@ -25,7 +25,8 @@ def as_they_were(old: Graph, new: Graph, staying: Collection[str]) -> dict[str, 
 def recut(old: Graph, new: Graph, begun: Collection[str], opened: Collection[str]) -> dict[str, Wave]:
     """Hosts that have begun in the waves that they were in, all others in those of the new graph; its hosts are all of the old one.
 
-    A wave that holds the same hosts as before keeps its name; all others have numbers that no wave of their combo had.
+    A wave that holds the same hosts as before keeps its name; all others have numbers that no wave of their combo had. So has what is left of an open wave,
+    if the plan has it wait for another combo or for an approval now.
     """
     return _Recut(old, new, begun, opened).waves()
 
@@ -82,6 +83,8 @@ class _Recut:
 
     def _is_same(self, before: Wave, wave: Wave) -> bool:
         alike = (before.combo, before.rung, before.canary) == (wave.combo, wave.rung, wave.canary)
+        if before.id in self.opened and set(_asked_for(self.new, wave)) - set(_asked_for(self.old, before)):
+            return False  # its hosts that have not begun are to wait for what the plan says now
         moved = set(self._begun(wave)) - set(before.hosts)
         return alike and not moved and set(self._rest(before)) == set(self._rest(wave))
 
@@ -98,8 +101,11 @@ class _Recut:
     def _mapped(self, need: Need) -> list[Need]:
         """A need of hosts that have all begun is one of the waves that these are in."""
         if need.wave is not None:
-            known = self._ids.get(need.wave)
-            return self._where(self.new.waves[need.wave]) if known is None else [replace(need, wave=known)]
+            known, wave = self._ids.get(need.wave), self.new.waves[need.wave]
+            if known is not None:
+                return [replace(need, wave=known)]
+            earlier = [one for asked in _asked_for(self.new, wave) for one in self._mapped(asked)]
+            return [*self._where(wave), *earlier]
         if need.rung is not None and need.rung not in self._rungs:
             return [one for wave in self.new.rungs[need.rung] for one in self._where(wave)]
         if need.combo is not None and need.combo not in self._combos:
@@ -111,6 +117,17 @@ class _Recut:
             Need(wave=identity)
             for identity in dict.fromkeys(self.old.nodes[name].wave for name in wave.hosts)
         ]
+
+
+def _asked_for(graph: Graph, wave: Wave) -> list[Need]:
+    """What people want it, and those of its combo before it, to wait for: their approval, or another combo."""
+    found: list[Need] = []
+    for need in wave.needs:
+        if need.wave is not None and graph.waves[need.wave].combo == wave.combo:
+            found += _asked_for(graph, graph.waves[need.wave])
+        elif need.rung is None:
+            found.append(need)
+    return found
 
 
 def _approvals(wave: Wave) -> tuple[Need, ...]:

@@ -62,9 +62,12 @@ def afterwards(operator_of: Callable[[Sequence[HostSpec]], Operator]) -> Afterwa
     change_host_key(operator, "key")
 
     apply = operator.rollout("apply", troubled_plan(operator), "--yes")
-    # Where the machine is slow, three have failed before any other has begun.
-    if "something common is suspected" in apply.said:
-        apply = operator.rollout("resume")
+    # Where the machine is slow, hosts fail before others have begun, and share nothing: a person sees that each has its own trouble, and goes on.
+    last = apply
+    for _ in range(5):
+        if "something common is suspected" in last.said:
+            last = operator.rollout("resume")
+            apply = Ended(last.code, apply.said + last.said)
     assert apply.code in {3, 4}, apply.said
     return Afterwards(operator, apply, operator.hosts(), operator.events())
 

@@ -10,7 +10,7 @@ from rollout.graph.amend import Amended, amend
 from rollout.model.chain import Step
 from rollout.model.fleet import Fleet
 from rollout.model.graph import Graph, Need
-from rollout.model.plan import After, Amount, ComboRule, GateRule, Limits, Moment, Plan, Risk, Soak
+from rollout.model.plan import After, Amount, Approval, ComboRule, GateRule, Limits, Moment, Plan, Risk, Soak
 from rollout.model.state import HostState, RunState, Status
 from rollout.model.verdict import Compatibility, Given
 from rollout.model.windows import Weekly, Window
@@ -355,3 +355,24 @@ def test_other_gates_take_all_proof_away_and_risks_none() -> None:
 def test_steps_in_another_order_are_another_chain() -> None:
     found = taken_in(of_a((CHAIN[0], CHAIN[2], CHAIN[1], CHAIN[3])), DONE)
     assert found.credit == {"a": ("precheck", "reboot", "upgrade", "verify")}
+
+
+@pytest.mark.parametrize("what", ["after", "approval"])
+def test_what_is_left_of_an_open_wave_waits_for_what_the_plan_asks_now(what: str) -> None:
+    plan = replace(
+        the_plan(), combos=(a_combo("a"), a_combo("b")), waves=(Amount(1), Amount(100, percent=True))
+    )
+    old = the_graph(plan)
+    open_waves = [next(iter(old.waves["a/1"].hosts)), next(iter(old.waves["a/2"].hosts))]
+    begun = [replace(DONE, name=name) for name in open_waves]
+    asked = {
+        "after": replace(plan, combos=(a_combo("a", after=[After("b")]), a_combo("b"))),
+        "approval": replace(plan, approval=Approval(after=("1",))),
+    }[what]
+    graph = taken_in(asked, *begun, old=old).graph
+    left = next(
+        node.wave for name, node in graph.nodes.items() if node.combo == "a" and name not in open_waves
+    )
+    assert left not in old.waves
+    assert any(need.combo == "b" or need.approved == "1" for need in graph.waves[left].needs)
+    assert graph.waves["a/2"].hosts == (open_waves[1],)
