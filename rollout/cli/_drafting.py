@@ -98,7 +98,12 @@ def _tell(directory: Path, found: "Inventory", draft: "Draft") -> None:
     click.echo(f"wrote {plan}, {directory / SCHEMA} and {directory / PLAYBOOKS}")
     words = [f"{counted(len(found.hosts), 'host')} in {counted(len(draft.combos), 'combo')}"]
     words += [f"{unplaced} in none, for they lack a factor"] if unplaced else []
-    words += [f"{counted(len(draft.contradicted), 'host')} not what the inventory says"] if draft.contradicted else []  # fmt: skip
+    words += [f"{counted(len(draft.contradicted), 'host')} not what the inventory says (drift: not touched until both agree)"] if draft.contradicted else []  # fmt: skip
+    words += (
+        [f"{' and '.join(draft.renamed)} called otherwise by the probe: `match` takes both names"]
+        if draft.renamed
+        else []
+    )
     words += [f"{counted(missing, 'blank')} to fill in"] if (missing := blanks(draft)) else []
     click.echo("; ".join(words))
     click.echo(f"next: look at {plan} line by line, then `rollout validate {plan}` and `rollout plan {plan}`")

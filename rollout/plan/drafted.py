@@ -70,6 +70,10 @@ def text(name: str, inventory: str, hosts: str, draft: Draft, guests: Mapping[st
         f"hosts: {scalar(hosts)}",
         _FACTORS.rstrip("\n"),
         *(line for factor, found in draft.factors.items() for line in _factor(factor, found)),
+        *(
+            f"  # {role}: by their probes all hosts are called otherwise than in the inventory; `match` takes both names"
+            for role in draft.renamed
+        ),
         *_contradicted(draft.contradicted),
         _COMBOS.rstrip("\n"),
         *(line for combo in draft.combos for line in _combo(combo, guests)),
@@ -114,7 +118,8 @@ def _combo(combo: Drafted, guests: Mapping[str, int]) -> Iterator[str]:
     spread = [f"{count} {role}s" for role, count in combo.domains.items() if count > 1]
     loaded = [guests[host] for host in combo.hosts if guests.get(host)]
     if loaded:
-        spread.append(f"{len(loaded)} of them carry {sum(loaded)} guests")
+        carry = "host carries" if len(loaded) == 1 else "hosts carry"
+        spread.append(f"{len(loaded)} {carry} {sum(loaded)} {'guest' if sum(loaded) == 1 else 'guests'}")
     yield f"  # {_hosts(combo.hosts)}{''.join(f'; {words}' for words in spread)}"
     yield f"  - name: {scalar(combo.name)}"
     yield f"    match: {_mapping(combo.match)}"
@@ -128,8 +133,14 @@ def _combo(combo: Drafted, guests: Mapping[str, int]) -> Iterator[str]:
         yield "      os:            # <- FILL IN: the release to go to, such as debian-13; or write `verdict: blocked` and a `reason`"
 
 
-def _mapping(values: Mapping[str, str]) -> str:
-    return "{" + ", ".join(f"{key}: {scalar(value)}" for key, value in values.items()) + "}"
+def _mapping(values: Mapping[str, str] | Mapping[str, tuple[str, ...]]) -> str:
+    return "{" + ", ".join(f"{key}: {_one_of(value)}" for key, value in values.items()) + "}"
+
+
+def _one_of(texts: str | tuple[str, ...]) -> str:
+    if isinstance(texts, str) or len(texts) == 1:
+        return scalar(texts if isinstance(texts, str) else texts[0])
+    return f"[{', '.join(map(scalar, texts))}]"
 
 
 def _hosts(hosts: tuple[str, ...]) -> str:

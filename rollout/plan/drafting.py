@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from rollout.model.plan import Plan
+from rollout.model.versions import fits
 from rollout.plan.inventory import Inventory
 from rollout.plan.readings import Reader
 from rollout.plan.releases import is_newest, next_release
@@ -45,10 +46,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Drafted:
-    """A combination: `match` maps a factor to the glob that its hosts fit. `to` is empty where nobody knows what comes next."""
+    """A combination: `match` maps a factor to globs, one of which its hosts fit. `to` is empty where nobody knows what comes next."""
 
     name: str
-    match: Mapping[str, str]
+    match: Mapping[str, tuple[str, ...]]
     to: Mapping[str, str]
     hosts: tuple[str, ...]
     newest: bool = False
@@ -57,11 +58,15 @@ class Drafted:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """`contradicted`: host -> what a probe found instead of what the inventory says."""
+    """`contradicted`: host -> what a probe found instead of what the inventory says, where no `match` takes both.
+
+    `renamed`: factors that a probe calls otherwise on every host; their `match` takes both names.
+    """
 
     factors: Mapping[Role, Found]
     combos: tuple[Drafted, ...]
     contradicted: Mapping[str, str]
+    renamed: tuple[Role, ...] = ()
 
 
 def wanted(plan: Plan) -> Plan:
@@ -72,24 +77,78 @@ def wanted(plan: Plan) -> Plan:
 def draft(plan: Plan, inventory: Inventory) -> Draft:
     """What can be said of the plan's hosts. Without `os` among its factors there is nothing that an upgrade could change."""
     values: dict[Role, dict[str, str]] = {}
+    said: dict[Role, dict[str, str]] = {}
     factors: dict[Role, Found] = {}
-    contradicted: dict[str, list[str]] = {}
     for role in KNOWN:
         found = _choose(plan, inventory, role)
         if found is None:
             continue
-        said = _probed(inventory, role) if role in PROBED else {}
-        own = _values(plan, inventory, role, found.source) if found.source else dict(said)
+        told = _probed(inventory, role) if role in PROBED else {}
+        own = _values(plan, inventory, role, found.source) if found.source else dict(told)
         if role not in TELLING and len(set(own.values())) < 2:
             continue  # one site is no failure domain
-        factors[role], values[role] = found, {**said, **own} if found.probe else own
-        for host in inventory.hosts if found.probe else ():
-            if host in said and host in own and said[host] != own[host]:
-                contradicted.setdefault(host, []).append(
-                    f"{role} is {said[host]}, and {own[host]} in the inventory"
-                )
-    combos = _combos(inventory.hosts, values)
-    return Draft(factors, combos, {host: "; ".join(words) for host, words in contradicted.items()})
+        factors[role], values[role] = found, {**told, **own} if found.probe else own
+        if (
+            found.probe or found.source == role
+        ):  # a probe's name for it: then both are compared when it is planned
+            said[role] = told
+    renamed = tuple(role for role in said if _is_renamed(role, values[role], said[role]))
+    spelt = {role: _spellings(role, values[role], said.get(role, {}), role in renamed) for role in values}
+    combos = _combos(inventory.hosts, values, spelt)
+    return Draft(factors, combos, _contradicted(inventory.hosts, values, said, spelt), renamed)
+
+
+def _contradicted(
+    hosts: tuple[str, ...],
+    values: Mapping[Role, Mapping[str, str]],
+    said: Mapping[Role, Mapping[str, str]],
+    spelt: Mapping[Role, Mapping[str, tuple[str, ...]]],
+) -> dict[str, str]:
+    found: dict[str, list[str]] = {}
+    for role, told in said.items():
+        for host in hosts:
+            own = values[role].get(host)
+            if host in told and own is not None and not fits((told[host],), spelt[role][own]):
+                found.setdefault(host, []).append(f"{role} is {told[host]}, and {own} in the inventory")
+    return {host: "; ".join(words) for host, words in found.items()}
+
+
+def _is_renamed(role: Role, own: Mapping[str, str], said: Mapping[str, str]) -> bool:
+    """Whether no host is called alike by both; two versions of the same system are no two names of it."""
+    pairs = [(own[host], said[host]) for host in said if host in own]
+    return bool(pairs) and not any(_alike(*pair) or (role != "hardware" and _kin(*pair)) for pair in pairs)
+
+
+def _alike(one: str, other: str) -> bool:
+    """The same, told as precisely or less so: kvm-7.2 and kvm-7.2.0."""
+    return one == other or one.startswith(f"{other}.") or other.startswith(f"{one}.")
+
+
+def _kin(one: str, other: str) -> bool:
+    kinds = [_VERSIONED.fullmatch(text) for text in (one, other)]
+    return all(kinds) and len({kind["kind"].lower() for kind in kinds if kind}) == 1
+
+
+def _spellings(
+    role: Role, own: Mapping[str, str], said: Mapping[str, str], renamed: bool
+) -> dict[str, tuple[str, ...]]:
+    """For each value the globs that it and what probes say of its hosts fit. No two values share a part of theirs only."""
+    pairs = [(own[host], told) for host, told in said.items() if host in own]
+    stems = sorted({min(pair, key=len) for pair in pairs if pair[0] != pair[1] and _alike(*pair)}, key=len)
+    found: dict[str, tuple[str, ...]] = {}
+    for value in set(own.values()):
+        stem = next((one for one in stems if _alike(one, value) and len(one) <= len(value)), None)
+        glob = _glob(role, value)
+        if stem is not None:
+            found[value] = (_literal(stem), f"{_literal(stem)}.*")
+        elif renamed:
+            found[value] = (
+                glob,
+                *sorted({_glob(role, told) for mine, told in pairs if mine == value} - {glob}),
+            )
+        else:
+            found[value] = (glob,)
+    return found
 
 
 def _choose(plan: Plan, inventory: Inventory, role: Role) -> Found | None:
@@ -100,7 +159,7 @@ def _choose(plan: Plan, inventory: Inventory, role: Role) -> Found | None:
     read = {name: own for name, own in read.items() if own and (role != "os" or _tells_release(own.values()))}
     best = max(read, key=lambda name: len(read[name]), default=None)
     if best is not None:
-        alike = any(said.get(host) == value for host, value in read[best].items())
+        alike = any(host in said and _alike(said[host], value) for host, value in read[best].items())
         lacking = tuple(host for host in hosts if host not in read[best] and not (alike and host in said))
         if not lacking or len(said) < len(hosts):
             return Found(best, alike, lacking) if 2 * len(read[best]) >= len(hosts) else None
@@ -125,17 +184,21 @@ def _probed(inventory: Inventory, role: Role) -> dict[str, str]:
     return {host: text for host, record in records.items() if (text := record.text(role)) is not None}
 
 
-def _combos(hosts: tuple[str, ...], values: Mapping[Role, Mapping[str, str]]) -> tuple[Drafted, ...]:
+def _combos(
+    hosts: tuple[str, ...],
+    values: Mapping[Role, Mapping[str, str]],
+    spelt: Mapping[Role, Mapping[str, tuple[str, ...]]],
+) -> tuple[Drafted, ...]:
     """The largest first: it gives the most evidence."""
     telling = [role for role in TELLING if role in values]
-    groups: dict[tuple[str, ...], list[str]] = {}
+    groups: dict[tuple[tuple[str, ...], ...], list[str]] = {}
     for host in hosts:
         if all(host in values[role] for role in telling):
-            groups.setdefault(tuple(_glob(role, values[role][host]) for role in telling), []).append(host)
+            groups.setdefault(tuple(spelt[role][values[role][host]] for role in telling), []).append(host)
     names: set[str] = set()
     found = []
     for globs, members in sorted(groups.items(), key=lambda group: (-len(group[1]), group[0])):
-        match: dict[str, str] = dict(zip(map(str, telling), globs, strict=True))
+        match: dict[str, tuple[str, ...]] = dict(zip(map(str, telling), globs, strict=True))
         release = values["os"][members[0]] if "os" in values else ""
         domains = {
             str(role): len({values[role].get(host) for host in members})
@@ -154,24 +217,28 @@ def _glob(role: Role, value: str) -> str:
     patch = _PATCH.fullmatch(value) if role == "hypervisor" else None
     if patch:
         return f"{patch['kept']}.*"
+    return _literal(value)
+
+
+def _literal(value: str) -> str:
     plain = re.sub(r"[*?\[]", lambda odd: f"[{odd[0]}]", value)
     if plain[0] in "<>=":  # else it would be a range
         return f"[{plain[0]}]{plain[1:]}"
     return f"?{plain[1:]}" if plain[0] == "!" else plain
 
 
-def _target(match: Mapping[str, str], release: str) -> dict[str, str]:
+def _target(match: Mapping[str, tuple[str, ...]], release: str) -> dict[str, str]:
     """The next release brings another version of the same hypervisor."""
     after = next_release(release)
     if after is None:
         return {}
-    kind = _VERSIONED.fullmatch(match.get("hypervisor", ""))
+    kind = _VERSIONED.fullmatch(match["hypervisor"][0]) if "hypervisor" in match else None
     return {"os": after, **({"hypervisor": f"{kind['kind']}-*"} if kind else {})}
 
 
-def _named(match: Mapping[str, str], taken: set[str]) -> str:
+def _named(match: Mapping[str, tuple[str, ...]], taken: set[str]) -> str:
     """A name that no other combo has: the words of its values."""
-    words = "-".join(re.sub(r"[^a-z0-9.]+", "-", glob.lower()).strip("-.") for glob in match.values())
+    words = "-".join(re.sub(r"[^a-z0-9.]+", "-", globs[0].lower()).strip("-.") for globs in match.values())
     stem = re.sub(r"-{2,}", "-", words)[:55].strip("-.") or "combo"
     name, number = stem, 1
     while name in taken:

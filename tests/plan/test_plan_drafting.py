@@ -56,11 +56,15 @@ def test_combos_are_what_exists_the_largest_first() -> None:
         ("dell-r650-debian-12-none", ("c",)),
         ("hpe-x-debian-12-kvm-7.2", ("b",)),
     ]
-    assert draft.combos[0].match == {"hardware": "Dell R650", "os": "debian-12", "hypervisor": "kvm-7.2.*"}
+    assert draft.combos[0].match == {
+        "hardware": ("Dell R650",),
+        "os": ("debian-12",),
+        "hypervisor": ("kvm-7.2.*",),
+    }
     assert draft.combos[0].to == {"os": "debian-13", "hypervisor": "kvm-*"}
     assert draft.combos[0].domains == {"rack": 2}
     assert draft.combos[1].to == {"os": "debian-13"}
-    assert draft.combos[2].match["hardware"] == "HPE [[]x][*]"
+    assert draft.combos[2].match["hardware"] == ("HPE [[]x][*]",)
 
 
 def test_names_that_come_out_alike_are_told_apart() -> None:
@@ -72,13 +76,13 @@ def test_names_that_come_out_alike_are_told_apart() -> None:
         }
     )
     assert sorted(combo.name for combo in draft.combos) == ["12", "x-1-12", "x-1-12-2"]
-    assert next(combo for combo in draft.combos if combo.hosts == ("c",)).match["hardware"] == "?!"
+    assert next(combo for combo in draft.combos if combo.hosts == ("c",)).match["hardware"] == ("?!",)
 
 
 @pytest.mark.parametrize("value", ["<5", ">=5", "=5"])
 def test_what_looks_like_a_range_is_matched_as_text(value: str) -> None:
     (combo,) = _draft({"a": {"hw_model": value, "os": "12"}}).combos
-    assert combo.match["hardware"] == f"[{value[0]}]{value[1:]}"
+    assert combo.match["hardware"] == (f"[{value[0]}]{value[1:]}",)
 
 
 def test_the_usual_names_come_first_and_those_that_all_hosts_have() -> None:
@@ -120,7 +124,7 @@ def test_a_probe_tells_what_the_inventory_does_not() -> None:
     assert "  os: {from: os_release, probe: os}\n" in written
     assert "  hardware: {probe: hardware}\n" in written
     assert "#   b: os is debian-11, and debian-12 in the inventory" in written
-    assert "# 3 hosts (a, b, c); 1 of them carry 3 guests" in written
+    assert "# 3 hosts (a, b, c); 1 host carries 3 guests" in written
 
 
 def test_a_probe_that_speaks_otherwise_is_not_compared() -> None:
@@ -130,6 +134,42 @@ def test_a_probe_that_speaks_otherwise_is_not_compared() -> None:
     )
     assert draft.factors == {"hardware": Found("hw_model"), "os": Found("os")}
     assert draft.contradicted == {}
+
+
+@pytest.mark.parametrize(
+    ("own", "said", "match"),
+    [
+        ("kvm-7.2", "kvm-7.2.0", '[kvm-7.2, "kvm-7.2.*"]'),
+        ("kvm-7.2.1", "kvm-7.2", '[kvm-7.2, "kvm-7.2.*"]'),
+        ("kvm-7.2.13", "kvm-7.2.15", '"kvm-7.2.*"'),
+        ("qemu", "kvm-7.2.15", '[qemu, "kvm-7.2.*"]'),
+    ],
+)
+def test_a_match_fits_the_inventory_and_the_probe(own: str, said: str, match: str) -> None:
+    draft = _draft(
+        {"a": {"os": "debian-12", "hypervisor": own}, "b": {"os": "debian-12", "hypervisor": own}},
+        {host: {"os": "debian-12", "hypervisor": said} for host in "ab"},
+    )
+    assert draft.contradicted == {}
+    assert f"match: {{os: debian-12, hypervisor: {match}}}" in _written(draft)
+    assert ("called otherwise" in _written(draft)) == (own == "qemu")
+
+
+def test_values_of_one_precision_and_another_are_one_combo() -> None:
+    """Else a host would fit two of them."""
+    own = {"a": "kvm-7.2", "b": "kvm-7.2.5", "c": "kvm-7.20"}
+    (first, second) = _draft(
+        {host: {"os": "debian-12", "hypervisor": text} for host, text in own.items()},
+        {"a": {"os": "debian-12", "hypervisor": "kvm-7.2.0"}},
+    ).combos
+    assert (first.hosts, first.match["hypervisor"]) == (("a", "b"), ("kvm-7.2", "kvm-7.2.*"))
+    assert (second.hosts, second.match["hypervisor"]) == (("c",), ("kvm-7.20",))
+
+
+def test_another_version_of_the_same_system_is_said_and_not_matched() -> None:
+    draft = _draft({"a": {"os": "debian-12"}}, {"a": {"os": "debian-11"}})
+    assert draft.contradicted == {"a": "os is debian-11, and debian-12 in the inventory"}
+    assert draft.combos[0].match == {"os": ("debian-12",)}
 
 
 def test_hosts_that_lack_a_factor_are_named_and_in_no_combo() -> None:
