@@ -70,6 +70,7 @@ def command(
         )
     if out is not None:
         _compiling.write_saved(out, compiled)
+        click.echo(f"saved as {out}: `rollout diff {out}` says what changes from here on, `rollout apply {out}` carries it out", err=True)  # fmt: skip
     if explain is not None:
         if form == "markdown":
             raise UsageError("--explain tells of a host as text or as JSON, not as Markdown")

@@ -214,8 +214,8 @@ def _steps(graph: Graph, combo: Combo) -> list[str]:
     )
     for step in combo.chain:
         before, after = _gates(graph, "before", step.name), _gates(graph, "after", step.name)
-        lines += [f"    gates before it: {before}"] if before else []
         lines.append(f"  {step.name}: {', '.join(_words(step))}")
+        lines += [f"    gates before it: {before}"] if before else []
         lines += [f"    gates after it: {after}"] if after else []
     waves = _gates(graph, "after", "wave")
     return lines + ([f"    gates after its wave: {waves}"] if waves else [])
