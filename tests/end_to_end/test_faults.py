@@ -47,11 +47,13 @@ class Afterwards:
         return str(self.hosts[host]["because"])
 
 
+CASES = ("fine", "hang", "cut", "sshd", "power", "fails", "wrong", "key", "odd")
+
+
 @pytest.fixture(scope="module")
 def afterwards(operator_of: Callable[[Sequence[HostSpec]], Operator]) -> Afterwards:
-    cases = ("fine", "hang", "cut", "sshd", "power", "fails", "wrong", "key", "odd")
     to_birch = {"rollout_to_suite": "birch"}
-    hosts = [HostSpec(case, variables={"case": case, **to_birch}) for case in cases]
+    hosts = [HostSpec(case, variables={"case": case, **to_birch}) for case in CASES]
     operator = operator_of(
         [*hosts, HostSpec("guests", guests=("vm-1",), variables={"case": "guests", **to_birch})]
     )
@@ -88,15 +90,13 @@ def wait_for(operator: Operator, host: str, state: str) -> None:
 def troubled_plan(operator: Operator) -> str:
     (operator.folder / "playbooks" / "odd.yml").write_text(ODD_PLAYBOOK)
     short = {"upgrade": {"timeout": f"{SLOW}s", "expect": "1s"}}
-    combos: list[dict[str, Any]] = [
-        {"name": "odd", "match": {"case": "odd"}, "to": {"os": "labos-2"}, "steps": {"precheck": {"playbook": "playbooks/odd.yml"}}},
-        {"name": "slow", "match": {"case": ["hang", "cut", "power"]}, "to": {"os": "labos-2"}, "steps": short},
-        {
-            "name": "others",
-            "match": {"case": ["fine", "sshd", "fails", "wrong", "key", "guests"]},
-            "to": {"os": "labos-2"},
-        },
-    ]  # fmt: skip
+    odd = {"precheck": {"playbook": "playbooks/odd.yml"}}
+    own: dict[str, dict[str, Any]] = {"odd": odd, "hang": short, "cut": short, "power": short}
+    # Each is a combo of its own: hosts of one that fail before their like have begun are evidence against it, and here they fail of different things.
+    combos = [
+        {"name": case, "match": {"case": case}, "to": {"os": "labos-2"}, "steps": own.get(case, {})}
+        for case in (*CASES, "guests")
+    ]
     steps: list[dict[str, Any]] = [
         {"name": "precheck", "playbook": "playbooks/precheck.yml", "retries": 1, "backoff": "1s"},
         {"name": "upgrade", "playbook": "playbooks/upgrade.yml", "once": True},
