@@ -9,7 +9,7 @@ from rollout.errors import Problem
 from rollout.graph.hops import Way, way
 from rollout.graph.shelves import Shelves
 from rollout.graph.toolchain import PYTHON
-from rollout.graph.verdict import drift, expired, judge, meets, vouching, waived_by, worse
+from rollout.graph.verdict import contradictions, drift, expired, judge, meets, vouching, waived_by, worse
 from rollout.model.fleet import Fleet, Host
 from rollout.model.graph import Untouched
 from rollout.model.plan import ComboRule, Plan
@@ -149,12 +149,7 @@ def _assign(matching: _Matching, rule: ComboRule, hosts: list[Host]) -> None:
 
 def _not_there(plan: Plan, rule: ComboRule, host: Host) -> str:
     """Of a host that is where its combo leads by the inventory alone."""
-    wanted = {**rule.match, **rule.to}
-    other = [
-        f"{factor} is {value}, and {host.factors.get(factor, 'nothing')} in the inventory"
-        for factor, value in host.probed.items()
-        if factor in wanted and not fits(plan, host.probed, {factor: wanted[factor]})
-    ]
+    other = contradictions(plan, host, {**rule.match, **rule.to})
     return f"drift: by its probe {', '.join(other)}; by the inventory it is already what combo {rule.name} leads to"
 
 

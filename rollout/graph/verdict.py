@@ -122,13 +122,18 @@ def expired(waivers: Sequence[Waiver], what: str, today: str) -> list[str]:
 
 def drift(plan: Plan, rule: ComboRule, host: Host) -> str:
     """What a probe found instead of what the combo matches; empty if it found no other."""
-    other = [
-        f"{factor} is {host.probed[factor]}, and {host.factors.get(factor, 'nothing')} in the inventory"
-        for factor, wanted in rule.match.items()
-        if factor in host.probed
-        and not fits((host.probed[factor],), wanted, plan.orders.get(factor, "dotted"))
-    ]
+    other = contradictions(plan, host, rule.match)
     return f"drift: by its probe {', '.join(other)}" if other else ""
+
+
+def contradictions(plan: Plan, host: Host, wanted: Wanted) -> list[str]:
+    """What a probe found that does not fit what is wanted, beside what the inventory says."""
+    return [
+        f"{factor} is {host.probed[factor]}, and {host.factors.get(factor, 'nothing')} in the inventory"
+        for factor, texts in wanted.items()
+        if factor in host.probed
+        and not fits((host.probed[factor],), texts, plan.orders.get(factor, "dotted"))
+    ]
 
 
 def _is_about(waiver: Waiver, rule: ComboRule, host: Host) -> bool:

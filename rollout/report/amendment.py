@@ -119,17 +119,7 @@ def json_lines(run: str, old: Graph, amended: Amended, state: State) -> Iterator
             "stopped": dict(state.run.tripped),
         }
     )
-    for one in _compared(old, amended).differences:
-        yield json.dumps(
-            {
-                "type": "difference",
-                "topic": one.topic,
-                "subject": one.subject,
-                "was": one.was or None,
-                "now": one.now or None,
-                "of": list(one.of),
-            }
-        )
+    yield from diff.difference_lines(_compared(old, amended))
 
 
 def _credit(amended: Amended, state: State) -> Iterator[str]:

@@ -59,6 +59,11 @@ def json_lines(comparison: Comparison) -> Iterator[str]:
             "differs": comparison.differs,
         }
     )
+    yield from difference_lines(comparison)
+
+
+def difference_lines(comparison: Comparison) -> Iterator[str]:
+    """A line of JSON for each difference."""
     for one in comparison.differences:
         yield json.dumps(
             {
