@@ -1,0 +1,46 @@
+"""Questions about health, one file per kind. `HostGate` and `FleetGate` are what a kind derives from."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from rollout.model.seams import Subject, Verdict
+
+
+class HostGate(BaseModel, ABC):
+    """A question about one host: the settings are its fields, the answer is `check`.
+
+    `remembers`: the host is also shown to `remember` before its first disruptive step. `canaries`: only canaries are asked unless
+    the plan says `hosts: all`. `acts`: it disturbs the host (a boot, say), so that it is asked only while the host has its slot, and
+    never again after the soak.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    about: ClassVar[Literal["host", "fleet"]] = "host"
+    remembers: ClassVar[bool] = False
+    canaries: ClassVar[bool] = False
+    acts: ClassVar[bool] = False
+
+    @abstractmethod
+    def check(self, subject: Subject) -> Verdict:
+        """The answer. Zero samples never pass; whatever could not be found out is `inconclusive` or `error`."""
+
+    def remember(self, subject: Subject) -> Verdict:
+        """What is kept of the host before its first disruptive step; a kind that compares nothing asks the same question."""
+        return self.check(subject)
+
+
+class FleetGate(HostGate):
+    """A question that something else than the host answers, about a host or about many: `subject.cohort` tells which.
+
+    Around a step it is asked about each host; at the run's and a wave's moments, and `during` the run, once for them all, unless
+    `asks_per_host`.
+    """
+
+    about: ClassVar[Literal["host", "fleet"]] = "fleet"
+
+    def asks_per_host(self) -> bool:
+        """Whether the settings name the one host that is asked about."""
+        return False

@@ -9,7 +9,7 @@ from rollout.model.chain import Step
 from rollout.model.verdict import Compatibility, Hop, Order, Waiver
 from rollout.model.windows import Window
 
-Edge = Literal["before", "after"]
+Edge = Literal["before", "after", "during"]
 Rung = Literal["one", "factors", "pairs", "combos"]
 RUNGS: tuple[Rung, ...] = ("one", "factors", "pairs", "combos")
 """The rungs of the canary ladder, in their order: one host; every value of every factor once; every pair of values; every combo."""
@@ -24,6 +24,12 @@ ROLLBACK = "rollback"
 
 NO_GUESTS = "no-guests"
 """The gate that rollout adds: nothing reboots or upgrades under guests."""
+
+PER_HOST, PER_WAVE, PER_RUN, PER_COMBO = "host", "wave", "run", "combo"
+"""What a gate's answer may be about, besides a factor's value."""
+
+DURING: Literal["during"] = "during"
+"""The moment of gates that are asked all the time, while anything is in flight."""
 
 IN_REACH = "in-reach"
 """The gate that rollout adds: a host that has walked back answers over a fresh SSH connection."""
@@ -103,19 +109,19 @@ class ComboRule:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When a gate is asked: `before run`, `after wave`, `after verify` (a step's name) ..."""
+    """When a gate is asked: `before run`, `after wave`, `after verify` (a step's name) ...; `during`, all the time: `what` is empty then."""
 
     edge: Edge
     what: str
 
     def __str__(self) -> str:
         """As it is written in a plan."""
-        return f"{self.edge} {self.what}"
+        return f"{self.edge} {self.what}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
 class GateRule:
-    """A question to be asked of a host.
+    """A question to be asked of a host, or about the fleet.
 
     `settings` are the kind's own, already checked by the kind. `remembers`: the kind wants to see the host before
     its first disruptive step too, and is given then what it saw. A gate that does not pass is asked `retries`
@@ -130,6 +136,25 @@ class GateRule:
     retries: int = 0
     interval: float = 10.0
     timeout: float = 60.0
+    per: str = PER_HOST
+    """What one answer is about: `host`, `wave`, `run`, `combo`, or a factor: then one question for each of its values."""
+    samples: int = 1
+    """It has passed when so many answers in a row, `interval` apart, were passes."""
+    lasts: float = 0.0
+    """It has passed when no answer within so many seconds was another: the plan's `for`."""
+    on_inconclusive: Literal["pause", "fail"] = "pause"
+    """What becomes of inconclusive and error when no retry is left."""
+    shadow: bool = False
+    """It is asked and its answers are kept; they decide nothing."""
+    canaries: bool = False
+    """Of canaries alone."""
+    acts: bool = False
+    """It disturbs the host: asked only while that has its slot."""
+
+    @property
+    def needs_more(self) -> bool:
+        """Whether one pass is not enough."""
+        return self.samples > 1 or self.lasts > 0
 
 
 @dataclass(frozen=True, slots=True)

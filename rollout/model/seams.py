@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 from rollout.model.chain import Step
+from rollout.model.cohort import Cohort
 
 
 class Ending(StrEnum):
@@ -86,11 +87,16 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a gate answered, with what it saw. `samples` are small JSON values, kept in the journal."""
+    """What a gate answered, with what it saw. `samples` are small JSON values, kept in the journal.
+
+    `link`: where a person can look at the same numbers, empty if nowhere. Samples with these names are shown as what they are:
+    `query`, `from` and `to` (seconds since the epoch), `value`, `series` (numbers over time), `upgraded` and `controls` (how many hosts).
+    """
 
     value: Answer
     because: str
     samples: Mapping[str, Any] = field(default_factory=dict)
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +120,7 @@ class Connection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The host that a gate or drain is about.
+    """What a gate or drain is about: a host; or, for a gate about the fleet, `about` and the hosts of `cohort` (`host` is empty then).
 
     `connect` opens a fresh, strict SSH connection. `remembered` is what this gate saw before the first disruptive step
     (empty when it was not asked then). `found`: how the host was before a drain closed it, and what its steps handed on. `target` is the combo's `to`: factor -> globs. `variables` are the host's resolved
@@ -131,13 +137,29 @@ class Subject:
     now: float = 0.0
     timeout: float = 60.0
     found: Mapping[str, Any] = field(default_factory=dict)
+    run: str = ""
+    gate: str = ""
+    """The name of the gate in the plan."""
+    moment: str = ""
+    """What is asked for: `after verify`, `remember`, `soak`, `during` ..."""
+    about: str = ""
+    """Of a question about the fleet: a wave's id, or `FACTOR=VALUE`, or `combo=NAME`; empty: the whole run."""
+    cohort: Cohort = field(default_factory=Cohort)
+    """The hosts that a question about the fleet is about, and with `host`, those of its combo; empty for gates about the host alone."""
+    disrupted_at: float = 0.0
+    """When the host's first disruptive step began, in seconds since the epoch; 0: it has not."""
+    folder: str = ""
+    """A folder on this machine, made on demand, for what a gate keeps of the host in this run beyond one answer; empty: nowhere."""
+    run_playbook: "Callable[[str], Outcome] | None" = None
+    """Runs a playbook (its path) on the host and waits for it; for kinds with a setting `playbook`."""
 
 
 class Gate(Protocol):
-    """A question about a host. A file of `rollout.gates` holds one class `Kind`: a pydantic model of its settings.
+    """A question about a host, or about the fleet. A file of `rollout.gates` holds one class `Kind`: a pydantic model of its settings.
 
     With `remembers`, the host is also shown to `remember` before its first disruptive step, and the samples of its
-    verdict come back as `subject.remembered`. An exception counts as `error`.
+    verdict come back as `subject.remembered`. An exception counts as `error`. `rollout.gates.HostGate` and `FleetGate` say what else
+    a kind may be.
     """
 
     remembers: ClassVar[bool]

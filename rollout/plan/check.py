@@ -6,17 +6,10 @@ Each check looks only at the parts whose shape is right, so that a mistake in on
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel
-
-from rollout import kinds
-from rollout.errors import Place, Problem, RolloutError
-from rollout.model.chain import Step
-from rollout.model.plan import IN_REACH, NO_GUESTS, ROLLBACK, GateRule, Moment
-from rollout.plan import chain, factors, failures, hops, later, ranges, repeats, schema, sides, waves
+from rollout.errors import Place, Problem
+from rollout.plan import chain, factors, failures, hops, ranges, repeats, schema, sides, waves
 from rollout.plan.files import is_there
-from rollout.plan.shape import validate
 from rollout.plan.text import Node
 from rollout.plan.words import expected, meant, shown
 
@@ -67,18 +60,10 @@ def problems(draft: Draft) -> Iterator[Problem]:
     yield from hops.problems(draft.root, draft.factors, draft.step_names)
     yield from hops.own_names(draft.root, draft.step_names)
     for factor, value in draft.root.under("limits", "per").items():
-        yield from _known("factor", factor, draft.factors, value.key)
-    known = kinds.names("gates")
-    for node in draft.items("gates"):
-        yield from _moment(draft, node)
-        yield from _kind(node, known)
-    for index, gate in draft.gates.items():
-        if gate.kind in known:
-            yield from _settings(draft, index, gate)[1]
-            yield from _remembers(draft, index, gate)
+        yield from unknown_word("factor", factor, draft.factors, value.key)
 
 
-def _known(what: str, word: str, known: tuple[str, ...], place: Place | None) -> Iterator[Problem]:
+def unknown_word(what: str, word: str, known: tuple[str, ...], place: Place | None) -> Iterator[Problem]:
     """Nothing is said of a word while nothing is declared: that is a mistake of its own."""
     if known and place and word not in known:
         yield Problem(place, f"unknown {what} {shown(word)}{expected(word, known)}")
@@ -113,16 +98,16 @@ def _names_in(draft: Draft, combo: Node) -> Iterator[Problem]:
     """The names that a combo refers to."""
     for key in ("match", "to"):
         for factor, node in combo.under(key).items():
-            yield from _known("factor", factor, draft.factors, node.key)
+            yield from unknown_word("factor", factor, draft.factors, node.key)
     for step, node in combo.under("steps").items():
-        yield from _known("step", step, draft.step_names, node.key)
+        yield from unknown_word("step", step, draft.step_names, node.key)
     own, after = combo.find("name"), combo.get("after")
     for wait in (after.items or [after]) if after else ():
         named = wait.get("combo") or wait
         if named.text and named.text == own.text:
             yield Problem(named.at, f"combo {shown(named.text)} cannot wait for itself")
         elif named.text:
-            yield from _known("combo", named.text, draft.combo_names, named.at)
+            yield from unknown_word("combo", named.text, draft.combo_names, named.at)
 
 
 def _combo(draft: Draft, index: int, combo: schema.Combo) -> Iterator[Problem]:
@@ -237,101 +222,3 @@ def _there(draft: Draft, node: Node | None) -> Iterator[Problem]:
         pass  # then there is nothing near it to suggest
     why = "is not a file" if is_there(path) else "does not exist"
     yield Problem(node.at, f"playbook {shown(node.text)} {why}{meant(node.text, beside)}")
-
-
-def _moment(draft: Draft, gate: Node) -> Iterator[Problem]:
-    name, when = gate.get("name"), gate.get("when")
-    if name and name.text in {NO_GUESTS, IN_REACH}:
-        yield Problem(name.at, f"{name.text} is the name of a gate that rollout itself adds")
-    words = when.text.split() if when else []
-    if (
-        when
-        and len(words) == 2
-        and words[0] in {"before", "after"}
-        and words[1] not in {"run", "wave", ROLLBACK}
-    ):
-        yield from _known("step", words[1], draft.step_names, when.at)
-
-
-def _kind(gate: Node, known: tuple[str, ...]) -> Iterator[Problem]:
-    kind = gate.get("kind")
-    if kind and kind.text in later.GATE_KINDS and kind.text not in known:
-        yield Problem(kind.at, f"kind: {kind.text} {later.LATER}; {later.GATE_KINDS[kind.text]}")
-    elif kind and kind.text:
-        yield from _known("kind of gate", kind.text, known, kind.at)
-
-
-def _remembers(draft: Draft, index: int, gate: schema.Gate) -> Iterator[Problem]:
-    """A gate that compares needs a disruptive step between what it remembers and what it sees."""
-    kind: Any = kinds.load("gates", gate.kind)
-    if not kind.remembers or len(draft.steps) < len(draft.step_names):
-        return
-    late = [step.name for step in _disrupted(draft)]
-    when = gate.when
-    fits = when.what in (late[1:] if when.edge == "before" else late)
-    if str(when) != "after wave" and when.what in {"run", "wave", *draft.step_names} and not fits:
-        message = f"kind {gate.kind} compares with what it saw before the first disruptive step: ask it after that step"
-        yield Problem(draft.at("gates", index, "when"), message)
-
-
-def _disrupted(draft: Draft) -> list[Step]:
-    """The steps of the plan's own chain from the first that needs a slot."""
-    links = chain.chain_of(list(draft.steps.values()), {})
-    first = next((number for number, step in enumerate(links) if step.needs_slot), len(links))
-    return list(links[first:])
-
-
-def _settings(draft: Draft, index: int, gate: schema.Gate) -> tuple[dict[str, Any], list[Problem]]:
-    """The kind's own settings as it understood them, in JSON's types."""
-    kind: type[BaseModel] = kinds.load("gates", gate.kind)
-    common = tuple(schema.Gate.model_fields)
-    whole = draft.root.find("gates", index)
-    entries = {name: node for name, node in whole.entries.items() if name not in common}
-    own = Node("map", whole.place, whole.key, entries=entries)
-    found, wrong = validate(kind, own, common, f"gate {gate.name}")
-    return (found.model_dump(mode="json", by_alias=True, exclude_unset=True) if found else {}), wrong
-
-
-def gate_rules(draft: Draft) -> tuple[GateRule, ...]:
-    """The plan's gates, and the one that keeps hosts with guests from `once` steps and reboots. Asked of a valid draft only."""
-    rules = []
-    for index, gate in draft.gates.items():
-        settings, wrong = _settings(draft, index, gate)
-        if wrong:
-            raise RolloutError(str(wrong[0]))
-        kind: Any = kinds.load("gates", gate.kind)
-        rules.append(
-            GateRule(
-                gate.name,
-                gate.kind,
-                gate.when,
-                settings,
-                bool(kind.remembers),
-                gate.retries,
-                gate.interval,
-                gate.timeout,
-            )
-        )
-    steps = list(draft.steps.values())
-    chains = [
-        chain.chain_of(steps, {}),
-        *(chain.chain_of(steps, combo.steps) for combo in draft.combos.values()),
-        *(
-            hops.chain_on(steps, combo, hop)
-            for hop in draft.hops.values()
-            if hop.steps
-            for combo in draft.combos.values()
-        ),
-    ]
-    risky = {step.name for links in chains for step in links if step.endangers_guests}
-    names = [step.name for step in steps if step.name in risky]
-    names += dict.fromkeys(
-        step.undo.name
-        for links in chains
-        for step in links
-        if step.undo is not None and step.undo.endangers_guests
-    )
-    implicit = [GateRule(NO_GUESTS, "guests", Moment("before", name)) for name in names]
-    if any(step.undo is not None for links in chains for step in links):
-        implicit.append(GateRule(IN_REACH, "ssh", Moment("after", ROLLBACK), retries=30))
-    return (*implicit, *rules)

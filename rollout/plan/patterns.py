@@ -38,6 +38,6 @@ SHARE = _text(
     f"(canaries|all|{_PERCENT})$", "none of canaries, all, 95%", examples=["canaries", "95%", "all"]
 )
 MOMENT = _text(
-    r"\s*(before\s+(?!rollback\s*$)|after\s+(?!run\s*$))\S+\s*$",
-    "none of before run, before STEP, after STEP, before wave, after wave, after rollback",
+    r"\s*((before\s+(?!rollback\s*$)|after\s+(?!run\s*$))\S+|during)\s*$",
+    "none of before run, before STEP, after STEP, before wave, after wave, after rollback, during",
 )

@@ -70,7 +70,7 @@ def _settings(kind: str) -> dict[str, Any]:
     own = _form(kinds.load("gates", kind))
     then: dict[str, Any] = {
         "title": f"a gate of kind {kind}",  # what an editor offers to fill in as a whole
-        "properties": {**dict.fromkeys(schema.Gate.model_fields, True), **own.get("properties", {})},
+        "properties": {**dict.fromkeys(schema.GATE_KEYS, True), **own.get("properties", {})},
         "additionalProperties": False,
     }
     if own.get("required"):

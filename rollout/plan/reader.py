@@ -14,6 +14,7 @@ from rollout.plan import (
     compat,
     factors,
     failures,
+    gates,
     hops,
     later,
     risks,
@@ -43,7 +44,11 @@ def read(path: Path) -> meant.Plan:
     written, wrong = validate(schema.PlanFile, root)
     draft = _draft(root, path.parent)
     named = {problem.place for problem in (*problems, *said)}
-    also = [problem for problem in (*wrong, *check.problems(draft)) if problem.place not in named]
+    also = [
+        problem
+        for problem in (*wrong, *check.problems(draft), *gates.problems(draft))
+        if problem.place not in named
+    ]
     known, unfit = risks.read(risk_files(root), path.parent, declared(root, draft.step_names))
     rows = compat.read(root, path.parent)
     waived = waivers.problems(root, draft.combo_names, None if unfit else [risk.name for risk in known])
@@ -138,7 +143,7 @@ def _plan(written: schema.PlanFile, draft: check.Draft, file: str) -> meant.Plan
         limits=meant.Limits(limits.at_once, limits.per, limits.controller, waves.apart(limits)),
         failures=failures.meaning(written.failures),
         otherwise=written.otherwise,
-        gates=check.gate_rules(draft),
+        gates=gates.gate_rules(draft),
         defaults=_defaults(written),
         places={path: node.key or node.place for path, node in draft.root.walk()},
     )

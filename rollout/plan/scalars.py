@@ -4,7 +4,7 @@ import re
 from typing import Literal
 
 from rollout.model.chain import COMMIT, REMEDY, UNDO
-from rollout.model.plan import EVIDENCE, ROLLBACK, Amount, Budget, Edge, Moment
+from rollout.model.plan import DURING, EVIDENCE, ROLLBACK, Amount, Budget, Edge, Moment
 from rollout.plan.words import shown
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -120,12 +120,14 @@ def step_name(value: str) -> str:
 
 
 def moment(value: object) -> Moment:
-    """When a gate is asked: `before run`, `before STEP`, `after STEP`, `before wave`, `after wave`, `after rollback`."""
+    """When a gate is asked: `before run`, `before STEP`, `after STEP`, `before wave`, `after wave`, `after rollback`, `during`."""
     words = value.split() if isinstance(value, str) else []
+    if words == [DURING]:
+        return Moment(DURING, "")
     edges: dict[str, Edge] = {"before": "before", "after": "after"}
     if len(words) != 2 or words[0] not in edges or value in {"after run", f"before {ROLLBACK}"}:
         raise ValueError(
-            f"{_named(value)} is none of before run, before STEP, after STEP, before wave, after wave, after {ROLLBACK}"
+            f"{_named(value)} is none of before run, before STEP, after STEP, before wave, after wave, after {ROLLBACK}, {DURING}"
         )
     return Moment(edges[words[0]], words[1])
 

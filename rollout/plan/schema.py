@@ -184,6 +184,16 @@ class Gate(BaseModel):
     retries: int = Field(default=0, ge=0, le=1000)
     interval: Positive = 10.0
     timeout: Positive = 60.0
+    per: Name | None = None
+    samples: int = Field(default=1, ge=1, le=1000)
+    lasts: Duration = Field(default=0.0, alias="for")
+    on_inconclusive: Literal["pause", "fail"] = "pause"
+    shadow: bool = False
+    hosts: Literal["canaries", "all"] | None = None
+
+
+GATE_KEYS = tuple(field.alias or name for name, field in Gate.model_fields.items())
+"""The keys that every gate may have."""
 
 
 class Examples(Part):
