@@ -174,7 +174,8 @@ class Engine:
         data = {"gate": ask.gate.name, "moment": ask.moment, "reserves": ask.reserves}
         self._fold(Event(Kind.ASKED, ask.because, ask.host, data=data))
         self._asked[ask.host] = (question, ask)
-        remembered = self.state.hosts[ask.host].remembered.get(ask.gate.name, {})
+        kept = self.state.hosts[ask.host].remembered.get(ask.gate.name, 0)
+        remembered = self._journal.samples(self._lease.run, kept) if kept else {}
         found = self.state.hosts[ask.host].all_found
         around = ask.moment.partition(" ")[2]
         subject = self._subjects.of(ask.host, remembered, self._now(), ask.gate.timeout, found, around)

@@ -8,9 +8,9 @@ A database that cannot be reached for a while keeps its caller waiting, for a bo
 """
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from rollout.journal.owner import Lease, Life, Owner
 from rollout.journal.refusals import POLICY
@@ -104,6 +104,9 @@ class Journal(Protocol):
 
     def events(self, run: str, after: int = 0, host: str | None = None) -> Iterator[Event]: ...
     def answers(self, run: str, host: str | None = None) -> list[AnswerRow]: ...
+    def samples(self, run: str, seq: int) -> Mapping[str, Any]:
+        """What the gate saw whose answer is event `seq`; empty if that is none."""
+
     def summary(self, run: str) -> Summary: ...
     def hosts(self, run: str, status: Status | None = None) -> list[HostRow]:
         """By name."""

@@ -5,10 +5,10 @@ It keeps values, not JSON, and copies only what the engine may alter later, so t
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rollout.journal.copies import Values, host_values, run_values
 from rollout.journal.owner import Lease, Owner
@@ -139,6 +139,10 @@ class MemoryJournal:
 
     def answers(self, run: str, host: str | None = None) -> list[AnswerRow]:
         return [row for row in self._find(run).answers if host is None or row.host == host]
+
+    def samples(self, run: str, seq: int) -> Mapping[str, Any]:
+        events = self._find(run).events[seq - 1 : seq] if seq > 0 else []
+        return next((event.data.get("samples", {}) for event in events if event.kind is Kind.ANSWERED), {})
 
     def summary(self, run: str) -> Summary:
         return dict(Counter((row.combo, row.wave, row.status) for row in self.hosts(run)))

@@ -8,7 +8,7 @@ from rollout.journal.owner import Lease, Life, Owner, stamp
 from rollout.journal.rows import RunRow
 from rollout.model.event import REQUESTS, Event
 
-POLICY = 4
+POLICY = 5
 """Raised when the fold or the scheduler reads the same events differently: a run is carried on under its own policy only."""
 
 

@@ -87,6 +87,8 @@ _ANSWER = "SELECT seq, at, host, gate, moment, value, because, samples FROM gate
 ANSWERS = f"{_ANSWER} ORDER BY seq"
 ANSWERS_OF_HOST = f"{_ANSWER} AND host = ? ORDER BY seq"
 
+SAMPLES = "SELECT samples FROM gate WHERE run = ? AND seq = ?"
+
 SUMMARY = "SELECT combo, wave, status, count(*) FROM host WHERE run = ? GROUP BY combo, wave, status"
 _HOST = "SELECT name, combo, wave, status, step, attempt, since, because FROM host WHERE run = ?"
 HOSTS = f"{_HOST} ORDER BY name"

@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -222,6 +222,10 @@ class TableJournal:
             self._read(sql.ANSWERS, number) if host is None else self._read(sql.ANSWERS_OF_HOST, number, host)
         )
         return [AnswerRow._make((*row[:-1], json.loads(row[-1]))) for row in rows]
+
+    def samples(self, run: str, seq: int) -> Mapping[str, Any]:
+        rows = self._read(sql.SAMPLES, self._number(run), seq)
+        return json.loads(rows[0][0]) if rows else {}
 
     def summary(self, run: str) -> Summary:
         rows = self._read(sql.SUMMARY, self._number(run))

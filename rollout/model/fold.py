@@ -231,7 +231,7 @@ def _answered(state: State, host: HostState, event: Event) -> None:
         host.answered[key] = event.at
         host.gate_tries.pop(key, None)
         if moment == REMEMBER:
-            host.remembered[gate] = dict(event.data.get("samples", {}))
+            host.remembered[gate] = event.seq
     else:
         host.gate_tries[key] = host.gate_tries.get(key, 0) + 1
         host.ending, host.because, host.reserved = str(value), event.because, False

@@ -75,7 +75,8 @@ class HostState:
     gate_tries: dict[str, int] = field(default_factory=dict)
     round: str | None = None
     stuck: bool = False
-    remembered: dict[str, Any] = field(default_factory=dict)
+    remembered: dict[str, int] = field(default_factory=dict)
+    """Gate -> the number of the event that holds what it saw before the first disruptive step. Not that itself, which may be many KB of a host."""
     effects: list[str] = field(default_factory=list)
     back: str | None = None
     found: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -113,6 +113,8 @@ def test_answers_of_gates_are_listed_with_their_samples(opened: Journal, clock: 
     )
     assert opened.answers(RUN, "h2") == [row]
     assert opened.answers(RUN, "h1") == []
+    assert opened.samples(RUN, 2) == {"rate": [0.02, None]}
+    assert [opened.samples(RUN, seq) for seq in (-1, 0, 1, 3)] == [{}, {}, {}, {}]
 
 
 # --- slots -----------------------------------------------------------------------------------------------------------------
@@ -185,7 +187,7 @@ def test_a_fresh_run_loads_empty(opened: Journal) -> None:
 def test_what_is_kept_is_loaded_with_the_events_since(opened: Journal) -> None:
     controller = begun(opened)
     host = HostState("h1", Status.RUNNING, "stage", "upgrade", 2, 1, ending="late", because="slow")
-    host.answered, host.gate_tries, host.remembered = {"a/b": 1.5}, {"a/c": 2}, {"net": {"routes": ["x"]}}
+    host.answered, host.gate_tries, host.remembered = {"a/b": 1.5}, {"a/c": 2}, {"net": 7}
     controller.run.opened, controller.run.rounds, controller.run.paused = (
         {"kvm/1": 9.0},
         ["before run"],
@@ -268,7 +270,7 @@ def test_names_of_any_kind_come_back_as_they_are(opened: Journal) -> None:
     for i, name in enumerate(NASTY):
         controller.write(
             Event(Kind.DONE, f"because {name}", name, name, 1, {name: [name]}),
-            HostState(name, Status.RUNNING, step=name, because=name, slot=True, remembered={name: name}),
+            HostState(name, Status.RUNNING, step=name, because=name, slot=True, remembered={name: i}),
         )
         event = list(opened.events(RUN, host=name))[-1]
         assert (event.seq, event.because, event.step, event.data) == (

@@ -30,7 +30,7 @@ values = st.builds(
     not_before=st.floats(0, 2e9),
     because=st.text(),
     answered=st.dictionaries(st.text(), st.floats(0, 2e9)),
-    remembered=st.dictionaries(st.text(), st.dictionaries(st.text(), st.integers())),
+    remembered=st.dictionaries(st.text(), st.integers(min_value=1)),
 )
 
 

@@ -128,10 +128,11 @@ def test_a_gate_that_remembers_sees_the_host_before_it_is_disrupted() -> None:
     given = Given(graph_of(gate)).opened("a/1").did("a1", "precheck")
     assert given.decides() == [f"ask a1 well {REMEMBER} keeping its place"]
     given.answered("a1", "well", REMEMBER)
-    assert given.host("a1").remembered == {"well": {"n": 1}}
+    kept = given.host("a1").remembered["well"]
+    assert kept > 0
     assert given.decides() == ["start a1 upgrade #2 [fleet]"]
     given.did("a1", "upgrade", "reboot")
-    assert given.host("a1").remembered == {"well": {"n": 1}}
+    assert given.host("a1").remembered == {"well": kept}
     assert given.decides() == ["ask a1 well after reboot"]
 
 
