@@ -13,7 +13,7 @@ class HostGate(BaseModel, ABC):
 
     `remembers`: the host is also shown to `remember` before its first disruptive step. `canaries`: only canaries are asked unless
     the plan says `hosts: all`. `acts`: it disturbs the host (a boot, say), so that it is asked only while the host has its slot, and
-    never again after the soak.
+    never again after the soak. `patience`: the `timeout` of one answer, in seconds, where the plan sets none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -22,6 +22,7 @@ class HostGate(BaseModel, ABC):
     remembers: ClassVar[bool] = False
     canaries: ClassVar[bool] = False
     acts: ClassVar[bool] = False
+    patience: ClassVar[float | None] = None
 
     @abstractmethod
     def check(self, subject: Subject) -> Verdict:

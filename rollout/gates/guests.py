@@ -53,6 +53,25 @@ done
 echo end-of-guests
 """
 
+CLEAR = """\
+clear() {
+    said=$(printf '%s\\n' "$1")
+    has() { printf '%s\\n' "$said" | grep -Eq "$1"; }
+    case $said in *end-of-guests) ;; *) return 1 ;; esac
+    has '^init .' && has '^count [1-9]' || return 1
+    has '^(process|domain|stored) ' && return 1
+    has '^(virsh|xl|xm) ([^0]|0.)' && return 1
+    has '^libvirt ' && ! has '^virsh 0$' && return 1
+    has '^xen ' && ! has '^(xl|xm) 0$' && return 1
+    if has '^(xl|xm) 0$'; then
+        has '^row Domain-0 +0 ' || return 1
+        printf '%s\\n' "$said" | grep '^row ' | grep -Eqv '^row (Name +ID +Mem|Domain-0 +0 )' && return 1
+    fi
+    return 0
+}
+"""
+"""A shell function: whether what the script printed is sure to be `pass`. For what acts on the host in the same breath."""
+
 NAMED = 5
 """How many guests a verdict names."""
 
@@ -87,33 +106,36 @@ class Kind(BaseModel):
     def check(self, subject: Subject) -> Verdict:
         """A guest found fails, whatever else could not be found out."""
         ran = _reading.ask(subject, SCRIPT)
-        if isinstance(ran, Verdict):
-            return ran
-        said = _reading.lines(ran, "end-of-guests")
-        if said is None:
-            because = f"{UNKNOWN}: {_reading.last_words(ran)}"
-            return Verdict(Answer.INCONCLUSIVE, because, {"err": printable(ran.err)})
-        seen = _read(said)
-        guests = seen.guests if len(seen.guests) >= len(seen.running) else seen.running
-        samples: dict[str, Any] = {
-            "processes": seen.processes,
-            "looked": seen.looked,
-            "guests": guests[:NAMED],
-            "doubts": seen.doubts,
-        }
-        if guests:
-            more = f" and {len(guests) - NAMED} more" if len(guests) > NAMED else ""
-            word = "guest" if len(guests) == 1 else "guests"
-            return Verdict(
-                Answer.FAIL, f"it carries {len(guests)} {word}: {', '.join(guests[:NAMED])}{more}", samples
-            )
-        if seen.doubts:
-            return Verdict(Answer.INCONCLUSIVE, f"{UNKNOWN}: {_why(seen, ran)}", samples)
-        return Verdict(Answer.PASS, f"no guests: looked at {' and '.join(seen.looked)}", samples)
+        return ran if isinstance(ran, Verdict) else judge(ran)
 
     def remember(self, subject: Subject) -> Verdict:
         """Nothing is compared: the same question."""
         return self.check(subject)
+
+
+def judge(ran: Ran) -> Verdict:
+    """What the script said, as a verdict. A guest found fails, whatever else could not be found out."""
+    said = _reading.lines(ran, "end-of-guests")
+    if said is None:
+        because = f"{UNKNOWN}: {_reading.last_words(ran)}"
+        return Verdict(Answer.INCONCLUSIVE, because, {"err": printable(ran.err)})
+    seen = _read(said)
+    guests = seen.guests if len(seen.guests) >= len(seen.running) else seen.running
+    samples: dict[str, Any] = {
+        "processes": seen.processes,
+        "looked": seen.looked,
+        "guests": guests[:NAMED],
+        "doubts": seen.doubts,
+    }
+    if guests:
+        more = f" and {len(guests) - NAMED} more" if len(guests) > NAMED else ""
+        word = "guest" if len(guests) == 1 else "guests"
+        return Verdict(
+            Answer.FAIL, f"it carries {len(guests)} {word}: {', '.join(guests[:NAMED])}{more}", samples
+        )
+    if seen.doubts:
+        return Verdict(Answer.INCONCLUSIVE, f"{UNKNOWN}: {_why(seen, ran)}", samples)
+    return Verdict(Answer.PASS, f"no guests: looked at {' and '.join(seen.looked)}", samples)
 
 
 def _why(seen: _Seen, ran: Ran) -> str:

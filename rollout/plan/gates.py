@@ -189,6 +189,7 @@ def _rule(draft: check.Draft, index: int, gate: schema.Gate) -> GateRule:
     if gate.per is None and _asks_fleet(gate) and not found.asks_per_host():
         per = _may_be_about(gate.when, ())[0]
     only_canaries = gate.hosts == "canaries" or (gate.hosts is None and getattr(kind, "canaries", False))
+    patience = None if "timeout" in gate.model_fields_set else getattr(kind, "patience", None)
     return GateRule(
         gate.name,
         gate.kind,
@@ -197,7 +198,7 @@ def _rule(draft: check.Draft, index: int, gate: schema.Gate) -> GateRule:
         bool(getattr(kind, "remembers", False)),
         gate.retries,
         gate.interval,
-        gate.timeout,
+        patience or gate.timeout,
         per=per,
         samples=gate.samples,
         lasts=gate.lasts,

@@ -1,0 +1,88 @@
+"""Whether the host comes back from one more boot as it was. Disturbs the host; of canaries by default.
+
+The first boot after an upgrade often runs on what the installer has left behind; the second is the first of its own.
+"""
+
+import time
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from rollout.errors import HostUnreachable
+from rollout.gates import HostGate, _acting, _network, _reading
+from rollout.gates._acting import Boot
+from rollout.gates._settings import Seconds
+from rollout.model.seams import Answer, Connection, Subject, Verdict
+
+REBOOT = "sleep 1; systemctl reboot || shutdown -r now || reboot"
+
+LEEWAY = 30.0
+"""Seconds by which the uptime may be longer than the time since the order: clocks, and an answer on its way."""
+
+
+class Kind(HostGate):
+    """Boots the host, waits for it, and compares it with what it was just before the boot.
+
+    Samples: the boot ids `before` and `after`, for how many seconds it was `away`, its `uptime`, how many lines were `compared`,
+    which `vanished` and `appeared`. A controller that dies meanwhile has the host booted a third time by the next one, which asks anew.
+    """
+
+    canaries: ClassVar[bool] = True
+    acts: ClassVar[bool] = True
+    patience: ClassVar[float] = 1800.0
+
+    settle: Seconds = Field(
+        default=120.0,
+        description="How long what is missing after the boot may take to come.",
+        examples=["2m", "5m"],
+    )
+    ignore: list[str] = Field(
+        default_factory=list,
+        description="Globs of lines that may vanish, as the verdict shows them.",
+        examples=[["route * dev veth*"]],
+    )
+
+    def check(self, subject: Subject) -> Verdict:
+        """It is not booted under guests, under a job of rollout's guard, or when what is there now cannot be read."""
+        return _acting.guarded(lambda: self._boot(subject))
+
+    def _boot(self, subject: Subject) -> Verdict:
+        until = time.monotonic() + subject.timeout * _reading.SHARE
+        with subject.connect() as connection:
+            before = _network.read(connection.run(_network.SCRIPT))
+            seen = _acting.boot_of(connection, 30.0)
+            if before is None or seen is None:
+                return Verdict(Answer.INCONCLUSIVE, "addresses, routes, rules or the boot id cannot be read")
+            try:
+                refused = _acting.begin(connection, subject, seen, REBOOT, subject.timeout / 2)
+            except HostUnreachable:
+                refused = None  # it may have begun: the host is looked at all the same
+        if refused is not None:
+            return refused
+        return self._compare(subject, seen, before, until)
+
+    def _compare(self, subject: Subject, seen: Boot, before: tuple[str, ...], until: float) -> Verdict:
+        sent = time.monotonic()
+
+        def booted(connection: Connection) -> Boot | None:
+            now = _acting.boot_of(connection, 30.0)
+            return now if now is not None and now.boot_id != seen.boot_id else None
+
+        now = _acting.await_host(subject, until, booted)
+        if isinstance(now, Verdict):
+            return now
+        away = round(time.monotonic() - sent, 1)
+        samples: dict[str, Any] = {"before": seen.boot_id, "away": away, "compared": len(before)}
+        if isinstance(now, str):
+            why = f"does not answer: {now}" if now else f"still runs the boot {seen.boot_id}"
+            return Verdict(
+                Answer.FAIL,
+                f"{away:g} s after it was told to boot again, it {why}",
+                {**samples, "back": False},
+            )
+        samples |= {"after": now.boot_id, "uptime": now.uptime}
+        if now.uptime > away + LEEWAY:
+            because = f"its boot id is new, but it has been up for {now.uptime:.0f} s, and was told to boot {away:.0f} s ago"
+            return Verdict(Answer.FAIL, because, samples)
+        until = min(until, time.monotonic() + max(self.settle, 1.0))
+        return _acting.compare(subject, before, samples, until, self.ignore, "after one more boot")
