@@ -9,6 +9,9 @@ from rollout.lab import Lab
 TO_BIRCH = "sed -i s/amber/birch/ /etc/apt/sources.list.d/labos.list"
 UPGRADE = f"{TO_BIRCH} && apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy dist-upgrade"
 
+LOCAL = "printf '#!/bin/sh\\ntouch /run/local\\n' > /etc/rc.local && chmod 755 /etc/rc.local"
+"""What a host is to do at each boot."""
+
 
 def ssh(lab: Lab, host: str, command: str, timeout: float = 20.0) -> subprocess.CompletedProcess[str]:
     quick = ["-o", "ConnectTimeout=1", "-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=1"]

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from rollout.lab import Lab
-from tests.lab.driving import TO_BIRCH, UPGRADE, eventually, reaches, reboot, said, ssh
+from tests.lab.driving import LOCAL, TO_BIRCH, UPGRADE, eventually, reaches, reboot, said, ssh
 
 pytestmark = pytest.mark.lab
 
@@ -41,10 +41,13 @@ def test_reboot_changes_boot_id_and_uptime_but_not_the_disk(lab: Lab) -> None:
     said(lab, "a1", "echo kept > /root/note; mkdir /run/lost; sleep 2")
     before, uptime = said(lab, "a1", look).split()
     assert int(uptime) >= 2
+    said(lab, "a1", LOCAL)
     reboot(lab, "a1")
     after, uptime = said(lab, "a1", look).split()
     assert after != before
     assert int(uptime) < 2
+    eventually(lambda: ssh(lab, "a1", "test -e /run/local").returncode == 0)
+    said(lab, "a1", "rm /etc/rc.local")
     assert said(lab, "a1", "cat /root/note; ls -d /run/lost || true") == "kept"
 
 

@@ -12,7 +12,7 @@ import pytest
 from rollout.errors import LabError
 from rollout.lab import HostSpec, Lab, leftovers, needs
 from rollout.lab.systemd import group
-from tests.lab.driving import UPGRADE, eventually, reaches, said, ssh
+from tests.lab.driving import LOCAL, UPGRADE, eventually, reaches, said, ssh
 
 lab_only = pytest.mark.lab
 
@@ -73,12 +73,14 @@ def test_a_reboot_changes_boot_id_and_uptime_but_not_the_disk(servers: Lab) -> N
     said(servers, "s2", "echo kept > /root/note; mkdir -p /run/lost")
     eventually(lambda: float(said(servers, "s2", "cut -d' ' -f1 /proc/uptime")) > 3)
     before = said(servers, "s2", "cat /proc/sys/kernel/random/boot_id; cut -d. -f1 /proc/uptime").split()
+    said(servers, "s2", LOCAL)
     boots_again(servers, "s2", "shutdown -r 0 'as Ansible does'")
     after = said(servers, "s2", "cat /proc/sys/kernel/random/boot_id; cut -d. -f1 /proc/uptime").split()
     assert after[0] != before[0]
     assert int(after[1]) < 60
     assert said(servers, "s2", "cat /root/note; ls -d /run/lost || true") == "kept"
     assert runs(servers, "s2")
+    assert said(servers, "s2", "ls /run/local; rm /etc/rc.local") == "/run/local"
 
 
 @lab_only
