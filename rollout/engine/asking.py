@@ -67,8 +67,8 @@ class ThreadedAsker:
 
         def work() -> None:
             late = Verdict(Answer.ERROR, f"no answer within {ask.gate.timeout:g} s")
-            post(Answered(ask.host, question, late), ask.gate.timeout)
-            post(Answered(ask.host, question, answer(self._gates[ask.gate.name], ask, subject)), 0.0)
+            post(Answered(ask.subject, question, late), ask.gate.timeout)
+            post(Answered(ask.subject, question, answer(self._gates[ask.gate.name], ask, subject)), 0.0)
 
         with self._lock:
             rounds = self._busy // self._limit
@@ -79,11 +79,11 @@ class ThreadedAsker:
             if not self._threads:
                 self._busy -= 1
                 lacking = Verdict(Answer.ERROR, "this machine: no more threads can be started")
-                post(Answered(ask.host, question, lacking), 0.0)
+                post(Answered(ask.subject, question, lacking), 0.0)
                 return
         if rounds:
             stuck = Verdict(Answer.ERROR, "it was never asked: the gates before it hang")
-            post(Answered(ask.host, question, stuck), self._longest * (rounds + 1))
+            post(Answered(ask.subject, question, stuck), self._longest * (rounds + 1))
         self._work.put(work)
 
     def _begin_thread(self) -> None:
@@ -112,4 +112,4 @@ class InlineAsker:
 
     def ask(self, ask: Ask, subject: Subject, question: int, post: PostMessage) -> None:
         """Post the answer."""
-        post(Answered(ask.host, question, answer(self._gates[ask.gate.name], ask, subject)), 0.0)
+        post(Answered(ask.subject, question, answer(self._gates[ask.gate.name], ask, subject)), 0.0)

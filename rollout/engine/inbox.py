@@ -15,9 +15,9 @@ from rollout.model.seams import Outcome, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A gate's answer to the question of that number."""
+    """A gate's answer to the question of that number. `subject`: the host, or the question about the fleet, of `Ask.subject`."""
 
-    host: str
+    subject: str
     question: int
     verdict: Verdict
 

@@ -10,6 +10,7 @@ from functools import partial
 from itertools import count
 from typing import Any, Protocol
 
+from rollout.engine.answers import answer_event, news_about_fleet
 from rollout.engine.asking import Asker, is_lost
 from rollout.engine.findings import Finding, Questioned
 from rollout.engine.inbox import Answered, Found, Message, StopAsked
@@ -172,13 +173,12 @@ class Engine:
     def _ask(self, ask: Ask) -> None:
         question = next(self._questions)
         data = {"gate": ask.gate.name, "moment": ask.moment, "reserves": ask.reserves}
-        self._fold(Event(Kind.ASKED, ask.because, ask.host, data=data))
-        self._asked[ask.host] = (question, ask)
-        kept = self.state.hosts[ask.host].remembered.get(ask.gate.name, 0)
+        data |= {} if ask.host else {"about": ask.about}
+        self._fold(Event(Kind.ASKED, ask.because, ask.host or None, data=data))
+        self._asked[ask.subject] = (question, ask)
+        kept = self.state.hosts[ask.host].remembered.get(ask.gate.name, 0) if ask.host else 0
         remembered = self._journal.samples(self._lease.run, kept) if kept else {}
-        found = self.state.hosts[ask.host].all_found
-        around = ask.moment.partition(" ")[2]
-        subject = self._subjects.of(ask.host, remembered, self._now(), ask.gate.timeout, found, around)
+        subject = self._subjects.asked(ask, self.state, remembered, self._now())
         self._asker.ask(ask, subject, question, self._inbox.post)
 
     def _wait(self, until: float | None) -> None:
@@ -215,19 +215,16 @@ class Engine:
             self._hear_outcome(message)
 
     def _hear_answer(self, answered: Answered) -> None:
-        question, ask = self._asked.get(answered.host, (0, None))
+        question, ask = self._asked.get(answered.subject, (0, None))
         if ask is None or question != answered.question:
             return  # an answer that came after its time-out
-        del self._asked[answered.host]
+        del self._asked[answered.subject]
         verdict = answered.verdict
-        data = {
-            "gate": ask.gate.name,
-            "moment": ask.moment,
-            "value": str(verdict.value),
-            "samples": dict(verdict.samples),
-        }
-        news = Event(Kind.ANSWERED, verdict.because, answered.host, data=data)
-        tries = self.state.hosts[answered.host].gate_tries.get(f"{ask.moment}/{ask.gate.name}", 0)
+        news = answer_event(ask, verdict)
+        if not ask.host:
+            self._must_record(news_about_fleet(self.state, ask, news, self._now()))
+            return
+        tries = self.state.hosts[ask.host].gate_tries.get(f"{ask.moment}/{ask.gate.name}", 0)
         if not (is_lost(verdict) and tries >= ask.gate.retries and self._doubts.put(self.state, news)):
             self._must_record(news)
 

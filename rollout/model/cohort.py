@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Stage = Literal["untouched", "disrupted", "upgraded", "failed", "current", "out"]
+Stage = Literal["untouched", "disrupted", "upgraded", "failed", "out"]
 """`untouched`: to be upgraded, not begun. `disrupted`: it has its slot. `upgraded`: healthy on the target when it was last asked: it
-soaks, or is verified. `failed`: held. `current`: it was on the target before the run. `out`: retired, excluded, gone, rolled back."""
+soaks, or is verified. `failed`: held. `out`: retired, excluded, gone, rolled back."""
 
 
 @dataclass(frozen=True, slots=True)

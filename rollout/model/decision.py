@@ -19,7 +19,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Ask a gate about a host. `moment` is what the answer is for, e.g. `after verify`, `remember`, `soak`.
+    """Ask a gate about a host; or, with an empty `host`, about the fleet: `about` says whom. `moment` is what the answer is for, e.g. `after verify`, `remember`, `soak`.
 
     `reserves`: the host keeps its place in the limits while it is asked, for its next step takes the slot.
     """
@@ -29,6 +29,12 @@ class Ask:
     moment: str
     reserves: bool
     because: str
+    about: str = ""
+
+    @property
+    def subject(self) -> str:
+        """What is asked about at most once at a time: a host, or a question of its own."""
+        return self.host or f"{self.moment}/{self.gate.name}/{self.about}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ class Kind(StrEnum):
     PASSED = "wave-passed"
     """[wave]"""
     TRIPPED = "breaker-tripped"
-    """[combo, or factors (name -> value), or nothing for the whole run; by: count | evidence | risk | halt; harmed: failed hosts among those
-    that it stops; what the evidence counted]"""
+    """[combo, or factors (name -> value), or nothing for the whole run; by: count | evidence | risk | halt | gate; harmed: failed hosts among those
+    that it stops; what the evidence counted; the gate, moment, about, and fence of the controller that it failed under]"""
     RESET = "breaker-reset"
     """[combo, or factors, or nothing for the whole run]"""
     PAUSED = "paused"
@@ -43,6 +43,8 @@ class Kind(StrEnum):
     ABORTED = "aborted"
     APPROVED = "approved"
     """What comes after the rungs up to that one may begin [through, digest, by]."""
+    WAIVED = "gate-waived"
+    """That gate is asked and recorded, and decides nothing any more in this run [gate, by]. A request."""
     PROMOTED = "promoted"
     """Soaks end now, and the hosts are asked at once: of the event's host, of a wave, or all [wave]. A request."""
 
@@ -58,11 +60,13 @@ class Kind(StrEnum):
     RETRYING = "step-retrying"
     """[not_before; risk: the known error that it was]"""
     ASKED = "gate-asked"
-    """[gate, moment, reserves: its slot is kept free meanwhile]"""
+    """[gate, moment, reserves: its slot is kept free meanwhile; without a host, about: whom it is about]"""
+    STILL = "gate-still-passes"
+    """A gate about the fleet passed as it did before [gate, moment, about]; said from time to time by ANSWERED."""
     YIELDED = "slot-yielded"
     """The slot that was kept free for the host is given back: nothing may begin now."""
     ANSWERED = "gate-answered"
-    """[gate, moment, value, samples]"""
+    """[gate, moment, value, samples, link: where a person sees the same numbers; without a host, about: whom it is about]"""
     ASK_AGAIN = "gate-retrying"
     """[not_before]"""
     STUCK = "gate-stuck"
@@ -94,11 +98,11 @@ class Kind(StrEnum):
 
 
 REQUESTS = frozenset({
-    *(Kind.PAUSED, Kind.CONTINUED, Kind.ABORTED, Kind.APPROVED, Kind.PROMOTED),
+    *(Kind.PAUSED, Kind.CONTINUED, Kind.ABORTED, Kind.APPROVED, Kind.PROMOTED, Kind.WAIVED),
     *(Kind.RETRIED, Kind.RESOLVED, Kind.RETIRED, Kind.ROLLBACK, Kind.SKIPPED),
 })  # fmt: skip
 
-UNWRITTEN = frozenset({Kind.ASKED, Kind.YIELDED})
+UNWRITTEN = frozenset({Kind.ASKED, Kind.YIELDED, Kind.STILL})
 """Known to the asking controller alone: what it asked is void when it dies, so the journal never holds them."""
 
 

@@ -5,6 +5,7 @@ A request that no longer fits (a retry of a host that is not held, say) changes 
 
 from collections.abc import Callable
 
+from rollout.model import standing
 from rollout.model.again import (
     UNFIT,
     aborted,
@@ -31,6 +32,7 @@ from rollout.model.people import (
     round_key,
     skipped,
 )
+from rollout.model.plan import GateRule
 from rollout.model.seams import Answer, Ending
 from rollout.model.state import HostState, State, Status
 from rollout.model.suspicion import forget, restore, strand, suspect
@@ -69,6 +71,8 @@ def apply(state: State, event: Event) -> tuple[str, ...]:
 
 def _taken_up(state: State, event: Event) -> tuple[str, ...]:
     state.run.fence = int(event.data.get("fence", state.run.fence))
+    state.run.began = state.run.began or event.at
+    standing.forget(state, passed=True)
     if state.run.suspected:
         state.run.suspected_at = event.at  # whoever takes it up asks, and waits, anew
     for name in tuple(state.asking):
@@ -80,6 +84,9 @@ def _taken_up(state: State, event: Event) -> tuple[str, ...]:
 def _round(state: State, event: Event) -> tuple[str, ...]:
     moment, wave = event.data["moment"], event.data.get("wave")
     state.run.rounds.append(round_key(moment, wave))
+    standing.ask_round(state, moment, wave)
+    if tuple(moment.split(" ", 1)) not in state.graph.gates_at:
+        return ()
     names = state.graph.waves[wave].hosts if wave else tuple(state.graph.nodes)
     wanted = Status.VERIFIED if moment == "after wave" else Status.WAITING
     touched = tuple(name for name in names if state.hosts[name].status is wanted)
@@ -124,6 +131,7 @@ def _continued(state: State, event: Event) -> tuple[str, ...]:
         state.run.excused_at = event.at  # whatever it was that paused it: a person has seen the failures
     pause(state.run, None, "", event.at)
     forget(state.run)
+    standing.forget(state, passed=False)
     touched = tuple(state.stuck)
     for name in touched:
         with state.changing(name) as host:
@@ -152,6 +160,7 @@ def _intended(state: State, host: HostState, event: Event) -> None:
     host.step, host.attempt, host.open, host.ending = event.step, event.attempt, True, None
     host.because, host.not_before, host.reserved, host.started = event.because, 0.0, False, event.at
     host.fresh = bool(event.data.get("slots"))
+    host.disrupted_at = host.disrupted_at or (event.at if host.fresh else 0.0)
     host.slot = host.slot or combo.holds_slot(event.step or "")
     if step is not None and step.undo is not None:
         open_effects(combo, host, (step.name,))
@@ -225,18 +234,36 @@ def _yielded(_state: State, host: HostState, _event: Event) -> None:
 def _answered(state: State, host: HostState, event: Event) -> None:
     gate, moment, value = event.data["gate"], event.data["moment"], event.data["value"]
     key = f"{moment}/{gate}"
+    rule = state.graph.rule(gate)
     host.asking = False
     host.silent = value == Answer.FAIL and event.data.get("samples", {}).get("reached") is False
-    if value == Answer.PASS:
+    if rule is not None and standing.decides_nothing(state, rule):
+        host.answered[key], host.silent = event.at, False
+        host.gate_tries.pop(key, None)
+    elif value == Answer.PASS and _needs_more(host, key, rule, event.at):
+        host.not_before = event.at + (rule.interval if rule is not None else 0.0)
+    elif value == Answer.PASS:
         host.answered[key] = event.at
         host.gate_tries.pop(key, None)
-        if moment == REMEMBER:
-            host.remembered[gate] = event.seq
     else:
+        host.passes.pop(key, None)
         host.gate_tries[key] = host.gate_tries.get(key, 0) + 1
         host.ending, host.because, host.reserved = str(value), event.because, False
+    if value == Answer.PASS and moment == REMEMBER:
+        host.remembered[gate] = event.seq
     if host.round == moment and _all_answered(state, host, moment):
         host.round, host.not_before = missed_round(state, host) if moment == BEFORE_RUN else None, 0.0
+
+
+def _needs_more(host: HostState, key: str, rule: GateRule | None, at: float) -> bool:
+    """Whether a pass is one of several that it takes. What has passed before, and is only asked whether it still does, needs one."""
+    if rule is None or not rule.needs_more or key in host.answered or key.startswith(REMEMBER):
+        return False
+    host.passes[key] = standing.passes(host.passes.get(key, []), rule, at)
+    if not standing.is_enough(host.passes[key][0], host.passes[key][1], rule, at):
+        return True
+    del host.passes[key]
+    return False
 
 
 def _all_answered(state: State, host: HostState, moment: str) -> bool:
@@ -255,6 +282,7 @@ def _ask_again(_state: State, host: HostState, event: Event) -> None:
 
 def _soaking(_state: State, host: HostState, event: Event) -> None:
     enter(host, Status.SOAKING, event)
+    host.healthy_at = host.healthy_at or event.at
     host.not_before, host.slot, host.promoted = float(event.data["until"]), False, False
     host.step, host.ending = None, None
     host.answered, host.gate_tries = {}, {}
@@ -262,6 +290,7 @@ def _soaking(_state: State, host: HostState, event: Event) -> None:
 
 def _verified(_state: State, host: HostState, event: Event) -> None:
     enter(host, Status.VERIFIED, event)
+    host.healthy_at = host.healthy_at or event.at
     host.not_before, host.slot, host.uncertain = 0.0, False, False
     host.step, host.ending = None, None
     host.answered, host.gate_tries = {}, {}
@@ -276,6 +305,7 @@ def _held(state: State, host: HostState, event: Event) -> None:
     host.late = host.late or host.status in {Status.SOAKING, Status.VERIFIED}
     disrupted = host.slot or (host.passed is not None and combo.holds_slot(host.passed))
     enter(host, Status.HELD, event)
+    host.healthy_at = 0.0
     if (host.step or "").startswith(COMMIT) and host.ending not in UNFIT:
         disrupted = host.slot  # it is healthy on the target; what is left behind does no harm
     host.away = bool(event.data.get("away")) and not disrupted
@@ -311,6 +341,10 @@ _RUN: dict[Kind, Callable[[State, Event], tuple[str, ...]]] = {
     Kind.RESTORED: restore,
     Kind.AMENDED: amended,
     Kind.ENDED: _ended,
+    Kind.ASKED: standing.asked,
+    Kind.STILL: standing.still,
+    Kind.ANSWERED: standing.answered,
+    Kind.WAIVED: standing.waived,
 }
 
 _HOST: dict[Kind, Callable[[State, HostState, Event], None]] = {

@@ -1,17 +1,20 @@
 """The compiled plan: which host is in which wave, what each wave waits for, which gates are asked when."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
-from rollout.model.chain import UNDO, Step
-from rollout.model.plan import NO_GUESTS, GateRule, Moment, Risk
-from rollout.model.verdict import Cause, Waiver, Word
+from rollout.model.chain import Step
+from rollout.model.combo import Combo
+from rollout.model.plan import NO_GUESTS, PER_HOST, GateRule, Moment, Risk
+from rollout.model.verdict import Cause, Waiver
 from rollout.model.windows import Calendar, Key
 
 Json = Any
 """What json.dumps takes and json.loads gives."""
+
+__all__ = ["Combo", "Graph", "Json", "Need", "Node", "Untouched", "Wave"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,108 +41,6 @@ class Node:
     """What lets it be touched although not all is well with it."""
     to: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Where it is led, if it began before an amendment had its combo lead elsewhere."""
-
-
-@dataclass(frozen=True, slots=True)
-class Combo:
-    """Hosts that break alike. `chain` is what each of them walks; `to` is where it leads (factor -> globs).
-
-    `hosts` counts those in waves, `current` those already there. `guests_ignored` is the reason why guests are no obstacle.
-    """
-
-    name: str
-    chain: tuple[Step, ...]
-    to: Mapping[str, tuple[str, ...]]
-    hosts: int
-    current: int = 0
-    guests_ignored: str | None = None
-    learned: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """The seconds that steps took in an earlier run: p50 and p90."""
-    rule: str = ""
-    """The combo of the plan that it is a part of; empty: it is the whole of it."""
-    verdict: Word = "supported"
-    because: tuple[str, ...] = ()
-    """Why the verdict is not `supported`."""
-    hops: tuple[str, ...] = ()
-    """Where each leg of the way leads, if it has several."""
-
-    @property
-    def of_rule(self) -> str:
-        """The name of its combo in the plan."""
-        return self.rule or self.name
-
-    def step(self, name: str) -> Step | None:
-        """The step of that name, if the chain has it; or the undo or commit of one of its steps."""
-        for step in self.chain:
-            for one in (step, step.undo, step.commit):
-                if one is not None and one.name == name:
-                    return one
-        return None
-
-    def leads_to(self, step: Step) -> Mapping[str, tuple[str, ...]]:
-        """Where the step is to bring the host: `to`, or as far as the step's own hop leads."""
-        return {**self.to, **{factor: (value,) for factor, value in step.target.items()}}
-
-    def begins_leg(self, name: str) -> bool:
-        """Whether it is the first step of a further hop that disrupts the host."""
-        last: Step | None = None
-        for link in self.chain:
-            if link.needs_slot:
-                if link.name == name:
-                    return last is not None and dict(last.target) != dict(link.target)
-                last = link
-        return False
-
-    def before(self, name: str) -> str | None:
-        """The step before the one named; None for the first."""
-        names = [step.name for step in self.chain]
-        index = names.index(name)
-        return names[index - 1] if index else None
-
-    def reached(self, *known: str | None) -> tuple[Step, ...]:
-        """The chain up to the last of the named steps."""
-        names = [step.name for step in self.chain]
-        ends = [names.index(name) + 1 for name in known if name in names]
-        return self.chain[: max(ends, default=0)]
-
-    def following(self, passed: str | None) -> Step | None:
-        """The step after the one named; the first for None; None at the end. Steps are keys, never positions."""
-        if passed is None:
-            return self.chain[0]
-        names = [step.name for step in self.chain]
-        index = names.index(passed) + 1
-        return self.chain[index] if index < len(names) else None
-
-    def irreversible(self, steps: Iterable[Step], kept: Container[str] | None = None) -> str | None:
-        """The first step that changes the host and that nothing takes back: it has no undo, and no snapshot was kept before it.
-
-        `kept`: the steps whose effect is still open; None: all that can be.
-        """
-        snapshot = False
-        for step in steps:
-            is_kept = step.undo is not None and (kept is None or step.name in kept)
-            if step.commit is not None and is_kept:
-                snapshot = True
-            if step.changes_host and not is_kept and not snapshot:
-                return step.name
-        return None
-
-    def holds_slot(self, step: str) -> bool:
-        """Whether a host is disrupted in that step: it, or one before it, needs a slot. So does an undo, if its step did."""
-        side = self.step(step)
-        if side is not None and side.of is not None:
-            return side.name.startswith(UNDO) and (side.needs_slot or self.holds_slot(side.of))
-        for link in self.chain:
-            if link.needs_slot:
-                return True
-            if link.name == step:
-                return False
-        return False
-
-    @property
-    def first_disruptive(self) -> str | None:
-        """The name of the first step that needs a slot."""
-        return next((step.name for step in self.chain if step.needs_slot), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,12 +125,21 @@ class Graph:
 
     @cached_property
     def gates_at(self) -> Mapping[tuple[str, str], tuple[GateRule, ...]]:
-        """The gates by (edge, what), in the plan's order."""
-        found: dict[tuple[str, str], tuple[GateRule, ...]] = {}
-        for gate in self.gates:
-            key = (gate.when.edge, gate.when.what)
-            found[key] = (*found.get(key, ()), gate)
-        return found
+        """The gates that are asked of each host, by (edge, what), in the plan's order."""
+        own = [gate for gate in self.gates if gate.per == PER_HOST]
+        keys = dict.fromkeys((gate.when.edge, gate.when.what) for gate in own)
+        return {key: tuple(gate for gate in own if (gate.when.edge, gate.when.what) == key) for key in keys}
+
+    @cached_property
+    def fleet_gates(self) -> Mapping[str, tuple[GateRule, ...]]:
+        """The gates that are asked about many hosts at once, by moment, in the plan's order."""
+        many = [gate for gate in self.gates if gate.per != PER_HOST]
+        moments = dict.fromkeys(str(gate.when) for gate in many)
+        return {moment: tuple(gate for gate in many if str(gate.when) == moment) for moment in moments}
+
+    def rule(self, name: str) -> GateRule | None:
+        """The first gate of that name: a gate of several hops has one settings for them all."""
+        return next((gate for gate in self.gates if gate.name == name), None)
 
     @cached_property
     def remembering(self) -> tuple[GateRule, ...]:
@@ -239,7 +149,7 @@ class Graph:
     @cached_property
     def no_guests(self) -> GateRule | None:
         """The gate that rollout added, if any step endangers guests."""
-        return next((gate for gate in self.gates if gate.name == NO_GUESTS), None)
+        return self.rule(NO_GUESTS)
 
     def step_of(self, host: str, name: str) -> Step | None:
         """What an order of that name carries out on a host: a step of its chain, an undo, a commit, or a risk's remedy."""

@@ -7,6 +7,9 @@ from rollout.model.state import HostState, RunState, State, Status
 BEFORE_RUN, BEFORE_WAVE = "before run", "before wave"
 """The rounds that a host has to answer before it begins."""
 
+AFTER_WAVE = "after wave"
+"""The round that the verified hosts of a wave have to answer before it passes."""
+
 
 def round_key(moment: str, wave: str | None) -> str:
     """How a round is known in `RunState.rounds`."""
@@ -68,7 +71,7 @@ def named(state: State, event: Event) -> tuple[str, ...]:
 
 def soaks(host: HostState, at: float) -> bool:
     """Whether its soak lasts: it is not being asked how it came through, and does not walk back."""
-    waits = at < host.not_before and not (host.gate_tries or host.ending)
+    waits = at < host.not_before and not (host.gate_tries or host.passes or host.ending)
     return host.status is Status.SOAKING and host.back is None and waits
 
 

@@ -150,6 +150,8 @@ class GateRule:
     """Of canaries alone."""
     acts: bool = False
     """It disturbs the host: asked only while that has its slot."""
+    fleet: bool = False
+    """Something else than the host answers."""
 
     @property
     def needs_more(self) -> bool:

@@ -73,6 +73,8 @@ class HostState:
     because: str = ""
     answered: dict[str, float] = field(default_factory=dict)
     gate_tries: dict[str, int] = field(default_factory=dict)
+    passes: dict[str, list[float]] = field(default_factory=dict)
+    """Of gates for which one pass is not enough: how many in a row there are, when the first was, and the last."""
     round: str | None = None
     stuck: bool = False
     remembered: dict[str, int] = field(default_factory=dict)
@@ -101,6 +103,10 @@ class HostState:
     """Nobody answered there when it was last looked at."""
     away: bool = False
     """Others broke it before it was touched: it counts in its limits like a host that we broke."""
+    disrupted_at: float = 0.0
+    """When its first disruptive step began."""
+    healthy_at: float = 0.0
+    """Since when it is healthy on the target; 0 while it is not."""
     discounted: bool = False
     """It went through steps that an amendment has changed since: verified, it is no proof of what the plan says now."""
     asking: bool = False
@@ -148,6 +154,26 @@ class HostState:
 _EMPTY: tuple[Any, ...] = (None, "", 0, False, {}, [])
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a gate about the fleet answered last. `value` is empty before the first answer; `since`: from when on it is that.
+
+    `tries`: answers in a row that were no pass. `count`, `first`, `last`: passes in a row, and when. `passed`: there were enough of them.
+    """
+
+    gate: str
+    moment: str
+    about: str
+    value: str = ""
+    because: str = ""
+    since: float = 0.0
+    tries: int = 0
+    count: int = 0
+    first: float = 0.0
+    last: float = 0.0
+    passed: bool = False
+
+
 @dataclass(slots=True)
 class RunState:
     """What is true of the run as a whole. `tripped` maps the key of a breaker (`rollout.model.breaker`) to why it tripped.
@@ -177,6 +203,19 @@ class RunState:
     """Hosts that a known error holds, by its name, until a person answers for them."""
     suspected: dict[str, str] = field(default_factory=dict)
     suspected_at: float = 0.0
+    began: float = 0.0
+    """When the first controller took the run."""
+    standing: dict[str, Standing] = field(default_factory=dict)
+    """What gates about the fleet answered last, by question."""
+    waived: dict[str, str] = field(default_factory=dict)
+    """Gates that a person has waived, and why."""
+
+    def __post_init__(self) -> None:
+        """From a journal, answers come as they are written there."""
+        read: dict[str, Any] = dict(self.standing)
+        self.standing = {
+            key: Standing(**value) if isinstance(value, dict) else value for key, value in read.items()
+        }
 
     def to_json(self) -> dict[str, Any]:
         """A value for json.dumps."""

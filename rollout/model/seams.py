@@ -143,11 +143,13 @@ class Subject:
     moment: str = ""
     """What is asked for: `after verify`, `remember`, `soak`, `during` ..."""
     about: str = ""
-    """Of a question about the fleet: a wave's id, or `FACTOR=VALUE`, or `combo=NAME`; empty: the whole run."""
+    """Of a question about the fleet: a wave's id, `FACTOR=VALUE`, or a combo's name; empty: the whole run."""
     cohort: Cohort = field(default_factory=Cohort)
     """The hosts that a question about the fleet is about, and with `host`, those of its combo; empty for gates about the host alone."""
     disrupted_at: float = 0.0
     """When the host's first disruptive step began, in seconds since the epoch; 0: it has not."""
+    run_began: float = 0.0
+    """When the run began, in seconds since the epoch."""
     folder: str = ""
     """A folder on this machine, made on demand, for what a gate keeps of the host in this run beyond one answer; empty: nowhere."""
     run_playbook: "Callable[[str], Outcome] | None" = None

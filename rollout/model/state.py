@@ -16,6 +16,7 @@ from rollout.model.evidence import Evidence
 from rollout.model.graph import Combo, Graph, Node, Wave
 from rollout.model.learned import Learned
 from rollout.model.progress import OUT, UNFINISHED, HostState, RunState, Status
+from rollout.model.question import Question, during
 from rollout.model.queues import Domain, Group, Kin, Line, Queues
 from rollout.model.slots import FLEET, Slots
 from rollout.model.whereabouts import place_of
@@ -85,6 +86,11 @@ class State:
         self.harmed_canaries: Counter[str] = Counter()
         self.harmed_others: Counter[str] = Counter()
         self.rounds_left: Counter[str] = Counter()
+        self.asked_fleet: set[str] = set()
+        """Questions about the fleet that are in flight."""
+        self.heard: dict[str, float] = {}
+        """When each of them was answered last, to this controller."""
+        self.during: tuple[Question, ...] = during(graph)
         self.learned = Learned()
         self.evidence = Evidence(graph.nodes, {slot.partition("=")[0] for slot in graph.caps})
         self.walking = 0

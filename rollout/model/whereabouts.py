@@ -1,5 +1,6 @@
 """Where a host is to be looked for: which queue of State holds it."""
 
+from rollout.model.asked import asked_of
 from rollout.model.graph import Graph
 from rollout.model.ledger import next_side
 from rollout.model.progress import OUT, HostState, RunState, Status
@@ -44,4 +45,5 @@ def _wants_slot(graph: Graph, host: HostState) -> bool:
     if host.slot or step is None or not combo.holds_slot(step.name):
         return False
     after = graph.gates_at.get(("after", host.passed or ""), ())
-    return all(f"after {host.passed}/{gate.name}" in host.answered for gate in after)
+    asked = asked_of(graph, host.name, after)
+    return all(f"after {host.passed}/{gate.name}" in host.answered for gate in asked)

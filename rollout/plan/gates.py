@@ -206,4 +206,5 @@ def _rule(draft: check.Draft, index: int, gate: schema.Gate) -> GateRule:
         shadow=gate.shadow,
         canaries=only_canaries,
         acts=bool(getattr(kind, "acts", False)),
+        fleet=_asks_fleet(gate),
     )

@@ -17,6 +17,7 @@ from rollout.model.graph import Graph
 from rollout.model.known import called
 from rollout.model.state import State
 from rollout.model.suspicion import BY_COMMON_CAUSE
+from rollout.scheduler import standing
 
 CLOSE = 3600.0
 """Seconds within which failures are close together."""
@@ -105,6 +106,8 @@ def _is_answered(state: State, key: str, over: Collection[Subset]) -> bool:
     subset, trip = subset_of(key), state.run.trips.get(key, {})
     if subset in over or subset in state.evidence.hot:
         return False
+    if trip.get("by") == standing.BY_GATE:
+        return standing.is_mended(state, trip)
     if trip.get("by") == "halt":
         return len(state.run.tripped) == 1
     if trip.get("by") == "risk":
@@ -113,7 +116,11 @@ def _is_answered(state: State, key: str, over: Collection[Subset]) -> bool:
 
 
 def _reset(state: State, key: str) -> Record:
-    who, risk = key or "the run", state.run.trips.get(key, {}).get("risk")
+    trip = state.run.trips.get(key, {})
+    who, risk = key or "the run", trip.get("risk")
+    if trip.get("by") == standing.BY_GATE:
+        because = f"{who}: gate {trip['gate']} {standing.mended(state, trip)}; it goes on"
+        return Record(Event(Kind.RESET, because, data=data_of(subset_of(key))))
     left = [host for host, name in state.run.risky.items() if name == risk]
     if any(covers(key, state.graph.nodes[host]) for host in left if host in state.graph.nodes):
         because = f"{who}: by the plan as it was amended, {risk} does not halt it any more; it goes on"

@@ -1,6 +1,7 @@
 """What to do next. Read it top to bottom: each rule speaks only if the ones above had nothing to say.
 
-1. A breaker trips when more hosts failed than are tolerated, or than chance explains, and resets when a person has answered for them.
+1. A breaker trips when more hosts failed than are tolerated, or than chance explains, and resets when a person has answered for them;
+   so it does when a gate about the fleet fails. While one that is asked `during` the run does not pass, nothing begins.
 2. A wave passes when all its hosts are settled and its gates are answered; the next opens when its needs are met.
 3. A host that has begun goes on: a failure is retried or held, a gate asked, the next step started.
 4. A slot that is free, and for which there is credit, goes to a host that is ready for it, the domain with the least slack first.
@@ -16,6 +17,7 @@ from itertools import islice
 from rollout.model.decision import Ask, Decision, Record, Start, Wait
 from rollout.model.graph import Graph
 from rollout.model.state import State
+from rollout.scheduler import standing
 from rollout.scheduler.breakers import breakers
 from rollout.scheduler.ending import ending
 from rollout.scheduler.hosts import go_on
@@ -29,16 +31,20 @@ def decide(graph: Graph, state: State, now: float, until: float | None = None) -
 
     `until`: when this controller has to end; it begins no host that would take longer.
     """
-    records = breakers(graph, state, now) or waves(graph, state)
+    records = breakers(graph, state, now) or standing.verdicts(graph, state) or waves(graph, state)
     if records:
         return list(records)
+    questions = standing.due(graph, state, now)
+    if questions:
+        return list(questions)
     room = graph.controller - len(state.open)
-    return (
-        _go_on(graph, state, now, until, room)
-        or _take_slot(graph, state, now, until, room)
-        or _begin(graph, state, now, until, room)
-        or [_rest(graph, state, now, until)]
-    )
+    going_on = _go_on(graph, state, now, until, room)
+    if going_on:
+        return going_on
+    beginning: list[Decision] = []
+    if not standing.keep_all(state, now):
+        beginning = _take_slot(graph, state, now, until, room) or _begin(graph, state, now, until, room)
+    return beginning or [_rest(graph, state, now, until)]
 
 
 def _due(state: State, now: float) -> list[str]:
@@ -97,10 +103,19 @@ def _begin(graph: Graph, state: State, now: float, until: float | None, room: in
 
 
 def _rest(graph: Graph, state: State, now: float, until: float | None) -> Decision:
-    times = [at for at in (_next_time(state, now), opening(graph, state, now, until)) if at is not None]
-    first = min(times, default=None)
-    if state.open or state.asking or (first is not None and (until is None or first <= until)):
-        because = f"{len(state.open)} steps and {len(state.asking)} gate questions in flight"
+    known = (
+        _next_time(state, now),
+        opening(graph, state, now, until),
+        standing.next_time(graph, state, now),
+    )
+    first = min((at for at in known if at is not None), default=None)
+    if (
+        state.open
+        or state.asking
+        or state.asked_fleet
+        or (first is not None and (until is None or first <= until))
+    ):
+        because = f"{len(state.open)} steps and {len(state.asking) + len(state.asked_fleet)} gate questions in flight"
         return Wait(first, because)
     return ending(graph, state, now, until) if first is None else used_up(state, now, first)
 

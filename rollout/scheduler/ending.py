@@ -5,6 +5,7 @@ from collections import Counter
 from rollout.errors import DONE, HALTED, HELD_WITHIN_BUDGET, ApprovalMissing, NotNow
 from rollout.model.decision import Stop, Wait
 from rollout.model.graph import Graph, Wave
+from rollout.model.plan import DURING
 from rollout.model.state import State, Status
 from rollout.model.suspicion import BY_COMMON_CAUSE, BY_CONTROLLER, BY_PATH
 from rollout.scheduler.out_of_time import out_of_time, too_late
@@ -23,6 +24,7 @@ def ending(graph: Graph, state: State, now: float, until: float | None = None) -
         totals.update(counts)
     unfinished = totals[Status.WAITING] + totals[Status.RUNNING] + totals[Status.SOAKING]
     unfinished += state.rounds_left.total()  # what a gate has still to say of verified hosts, too
+    unfinished += sum(standing.moment != DURING for standing in state.run.standing.values())
     tally = _tally(totals)
     if state.run.aborted and unfinished:
         wait = wait_for_path(state, now) if state.stuck else None  # half an upgrade is not left for a bastion

@@ -66,8 +66,9 @@ def _after_gate(graph: Graph, state: State, host: HostState, now: float) -> Reco
     if tries <= rule.retries:
         because = f"gate {gate_name} {moment}: {host.because}; asked again in {rule.interval:g} s"
         return Record(Event(Kind.ASK_AGAIN, because, host.name, data={"not_before": now + rule.interval}))
-    if host.ending == Answer.FAIL:
-        because = f"gate {gate_name} {moment} failed: {host.because}"
+    if host.ending == Answer.FAIL or rule.on_inconclusive == "fail":
+        found = "failed" if host.ending == Answer.FAIL else "could not find out, which counts as a failure"
+        because = f"gate {gate_name} {moment} {found}: {host.because}"
         return refused(host, gate_name) or hold(host, because, away=is_away(state, host))
     because = f"gate {gate_name} {moment} on {host.name} could not find out: {host.because}"
     return Record(Event(Kind.STUCK, because, host.name, data={"gate": gate_name}))

@@ -1,5 +1,6 @@
 """What one host does next."""
 
+from rollout.model.asked import asked_of
 from rollout.model.chain import Step
 from rollout.model.decision import Ask, Decision, Record, Start
 from rollout.model.event import Event, Kind
@@ -12,6 +13,7 @@ from rollout.scheduler.back import walk_back, walks_back
 from rollout.scheduler.failures import after_failure, hold
 from rollout.scheduler.questions import FRESH, ask
 from rollout.scheduler.room import in_its_way, yielded
+from rollout.scheduler.standing import keeps
 from rollout.scheduler.stops import host_stopped
 from rollout.scheduler.windows import spoken
 
@@ -35,7 +37,8 @@ def _forwards(
         return _after_soak(graph, state, host)
     name = host.name
     combo = state.combo_of(name)
-    asked = ask(host, f"after {host.passed}", graph.gates_at.get(("after", host.passed or ""), ()))
+    after = graph.gates_at.get(("after", host.passed or ""), ())
+    asked = ask(host, f"after {host.passed}", asked_of(graph, name, after))
     if asked is not None:
         return asked
     step = combo.following(host.passed)
@@ -50,7 +53,7 @@ def _next_step(
     node, combo = graph.nodes[host.name], state.combo_of(host.name)
     takes = combo.holds_slot(step.name) and not host.slot
     dangerous = step.endangers_guests or step.changes_host
-    if not host.slot and (because := host_stopped(state, host.name)):
+    if not host.slot and (because := host_stopped(state, host.name) or keeps(graph, state, host.name, now)):
         return yielded(host, because)
     if state.run.aborted and dangerous and not endangered(combo, host):
         because = (
@@ -63,8 +66,9 @@ def _next_step(
     if takes or combo.begins_leg(
         step.name
     ):  # what it was before this reboot, not before the one of an earlier hop
-        asked = ask(host, REMEMBER, graph.remembering, reserves=takes, stale=now - FRESH)
-    gates = _gates_before(graph, combo, step)
+        remembering = asked_of(graph, host.name, graph.remembering)
+        asked = ask(host, REMEMBER, remembering, reserves=takes, stale=now - FRESH)
+    gates = asked_of(graph, host.name, _gates_before(graph, combo, step))
     asked = asked or ask(host, f"before {step.name}", gates, reserves=takes, stale=now - FRESH)
     if asked is not None:
         return asked
@@ -106,7 +110,7 @@ def _healthy(graph: Graph, state: State, host: HostState, now: float) -> Decisio
     A host that had come this far before has regressed since: a person let it try again, and it has to prove its health anew.
     """
     if host.step is None and ("after", host.passed) not in graph.gates_at:
-        asked = ask(host, SOAK, last_gates(graph, state.combo_of(host.name)))
+        asked = ask(host, SOAK, last_gates(graph, host.name))
         if asked is not None:
             return asked
     soak = state.wave_of(host.name).soak
@@ -121,7 +125,7 @@ def _after_soak(graph: Graph, state: State, host: HostState) -> Decision | None:
 
     What was kept for a way back, a snapshot say, is let go only then, and not while anything gives reason to stop.
     """
-    asked = ask(host, SOAK, last_gates(graph, state.combo_of(host.name)))
+    asked = ask(host, SOAK, last_gates(graph, host.name))
     if asked is not None:
         return asked
     because = (
@@ -142,10 +146,11 @@ def _to_commit(state: State, host: HostState) -> Step | None:
     return next((step.commit for step in steps if step is not None and step.commit is not None), None)
 
 
-def last_gates(graph: Graph, combo: Combo) -> tuple[GateRule, ...]:
-    """The gates after the last step of the chain that has any."""
-    for step in reversed(combo.chain):
-        gates = graph.gates_at.get(("after", step.name), ())
+def last_gates(graph: Graph, host: str) -> tuple[GateRule, ...]:
+    """The gates after the last step of the host's chain that has any. What disturbs a host is not done to one with guests on it again."""
+    for step in reversed(graph.chain_of(host).chain):
+        after = asked_of(graph, host, graph.gates_at.get(("after", step.name), ()))
+        gates = tuple(gate for gate in after if not gate.acts)
         if gates:
             return gates
     return ()

@@ -3,8 +3,9 @@
 from rollout.model.decision import Record
 from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph, Need, Wave
-from rollout.model.people import round_key
+from rollout.model.people import AFTER_WAVE, BEFORE_RUN, BEFORE_WAVE, round_key
 from rollout.model.progress import LEFT, UNFINISHED
+from rollout.model.standing import is_answered
 from rollout.model.state import State, Status
 from rollout.scheduler.stops import stopped
 from rollout.scheduler.waits import approval, named
@@ -12,10 +13,11 @@ from rollout.scheduler.waits import approval, named
 
 def waves(graph: Graph, state: State) -> list[Record]:
     """Open and pass what can be opened and passed now."""
-    if ("before", "run") in graph.gates_at:
-        if "before run" not in state.run.rounds:
-            return [Record(Event(Kind.ROUND, "gates before the run", data={"moment": "before run"}))]
-        if not state.run.opened and state.rounds_left.total():
+    if ("before", "run") in graph.gates_at or BEFORE_RUN in graph.fleet_gates:
+        if BEFORE_RUN not in state.run.rounds:
+            return [Record(Event(Kind.ROUND, "gates before the run", data={"moment": BEFORE_RUN}))]
+        answered = is_answered(state, BEFORE_RUN, None) and not state.rounds_left.total()
+        if not state.run.opened and not answered:
             return []
     records = []
     climbed: dict[str, bool] = {}
@@ -36,8 +38,8 @@ def waves(graph: Graph, state: State) -> list[Record]:
 def _open(graph: Graph, state: State, wave: Wave, climbed: dict[str, bool]) -> Record | None:
     if stopped(state, wave.combo) or not all(_is_met(graph, state, need, climbed) for need in wave.needs):
         return None
-    asked = _round(graph, state, wave, "before wave")
-    if asked is not None or state.rounds_left[wave.id]:
+    asked = _round(graph, state, wave, BEFORE_WAVE)
+    if asked is not None or not _answered(state, wave, BEFORE_WAVE):
         return asked
     because = " and ".join(_met(state, need) for need in wave.needs) or "nothing comes before it"
     return Record(Event(Kind.OPENED, f"{wave.id}: {because}", data={"wave": wave.id}))
@@ -48,8 +50,8 @@ def _pass(graph: Graph, state: State, wave: Wave) -> Record | None:
     counts = state.statuses[wave.id]
     if wave.canary and not counts[Status.VERIFIED]:
         return None  # zero samples never pass
-    asked = _round(graph, state, wave, "after wave")
-    if asked is not None or state.rounds_left[wave.id] or wave.combo in state.run.tripped:
+    asked = _round(graph, state, wave, AFTER_WAVE)
+    if asked is not None or not _answered(state, wave, AFTER_WAVE) or wave.combo in state.run.tripped:
         return asked
     because = f"{wave.id}: {counts[Status.VERIFIED]} of {len(wave.hosts)} hosts verified"
     return Record(Event(Kind.PASSED, because, data={"wave": wave.id}))
@@ -57,9 +59,14 @@ def _pass(graph: Graph, state: State, wave: Wave) -> Record | None:
 
 def _round(graph: Graph, state: State, wave: Wave, moment: str) -> Record | None:
     edge, what = moment.split(" ")
-    if (edge, what) not in graph.gates_at or round_key(moment, wave.id) in state.run.rounds:
+    asked = (edge, what) in graph.gates_at or moment in graph.fleet_gates
+    if not asked or round_key(moment, wave.id) in state.run.rounds:
         return None
     return Record(Event(Kind.ROUND, f"gates {moment} {wave.id}", data={"moment": moment, "wave": wave.id}))
+
+
+def _answered(state: State, wave: Wave, moment: str) -> bool:
+    return not state.rounds_left[wave.id] and is_answered(state, moment, wave.id)
 
 
 def unmet(graph: Graph, state: State, wave: Wave) -> list[str]:

@@ -63,7 +63,7 @@ def test_every_kind_of_event_is_folded() -> None:
         }
         of_run = {Kind.TAKEN_UP, Kind.ROUND, Kind.OPENED, Kind.PASSED, Kind.TRIPPED, Kind.RESET, Kind.ENDED}
         of_run |= {Kind.SUSPECTED, Kind.RESTORED, Kind.PAUSED, Kind.CONTINUED, Kind.ABORTED, Kind.APPROVED}
-        of_run |= {Kind.AMENDED}
+        of_run |= {Kind.AMENDED, Kind.WAIVED, Kind.STILL}
         state = State(graph)
         apply(state, Event(kind, "why", None if kind in of_run else "a1", "precheck", 1, data, 7, 5.0))
         assert (state.run.seq, state.run.at) == (7, 5.0)

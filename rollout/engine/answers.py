@@ -1,0 +1,34 @@
+"""A gate's answer as the journal gets it."""
+
+from rollout.model.decision import Ask
+from rollout.model.event import Event, Kind
+from rollout.model.plan import DURING
+from rollout.model.seams import Answer, Verdict
+from rollout.model.state import State
+
+SAYS = 600.0
+"""Seconds after which a gate that is asked `during` the run, and goes on passing, is written down again."""
+
+
+def answer_event(ask: Ask, verdict: Verdict) -> Event:
+    """What it saw goes with it."""
+    data = {
+        "gate": ask.gate.name,
+        "moment": ask.moment,
+        "value": str(verdict.value),
+        "samples": dict(verdict.samples),
+    }
+    data |= {"link": verdict.link} if verdict.link else {}
+    data |= {} if ask.host else {"about": ask.about}
+    return Event(Kind.ANSWERED, verdict.because, ask.host or None, data=data)
+
+
+def news_about_fleet(state: State, ask: Ask, answer: Event, now: float) -> Event:
+    """The answer; or that it passes as before, which is written down only now and then: it is asked every few seconds, for days."""
+    standing = state.run.standing.get(ask.subject)
+    if ask.moment != DURING or standing is None or answer.data["value"] != Answer.PASS:
+        return answer
+    if not standing.passed or now - standing.last >= SAYS:
+        return answer
+    told = {key: answer.data[key] for key in ("gate", "moment", "about")}
+    return Event(Kind.STILL, answer.because, data=told)
