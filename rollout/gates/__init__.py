@@ -1,6 +1,7 @@
 """Questions about health, one file per kind. `HostGate` and `FleetGate` are what a kind derives from."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -45,3 +46,7 @@ class FleetGate(HostGate):
     def asks_per_host(self) -> bool:
         """Whether the settings name the one host that is asked about."""
         return False
+
+    def objections(self, when: str, per: str, factors: Collection[str]) -> Iterator[tuple[str, str]]:  # noqa: ARG002  for kinds to look at
+        """What of the settings does not fit a plan that asks `when`, and `per` what, and reads `factors`: the setting's key, and a sentence."""
+        return iter(())

@@ -54,7 +54,8 @@ class Session:
 
     def __init__(self, url: str, access: Access, seconds: float) -> None:
         self._url = url
-        self._origin = origin(url)
+        self.who = origin(url)
+        """The server as a verdict names it: scheme, host and port."""
         self._seconds = seconds
         self._until = time.monotonic() + seconds
         self._received = 0
@@ -122,10 +123,10 @@ class Session:
             return self._within(left, self._exchange(method, self._url + path, **body))
         except TimeoutError as error:
             heard = f"it sent {self._received} bytes" if self._received else "it said nothing"
-            message = f"{self._origin} did not answer within {self._seconds:.3g} s: {heard}"
+            message = f"{self.who} did not answer within {self._seconds:.3g} s: {heard}"
             raise Trouble(Answer.INCONCLUSIVE, message) from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise Trouble(*_told(error, self._origin)) from error
+            raise Trouble(*_told(error, self.who)) from error
 
     def _within(self, seconds: float, asked: Coroutine[Any, Any, Reply]) -> Reply:
         if seconds <= 0:
@@ -143,16 +144,14 @@ class Session:
     async def _read(self, response: httpx.Response) -> bytes:
         coding = response.headers.get("Content-Encoding", "identity").lower()
         if coding != "identity":
-            message = (
-                f"{self._origin} compresses its answer ({printable(coding, 20)}), which was not asked for"
-            )
+            message = f"{self.who} compresses its answer ({printable(coding, 20)}), which was not asked for"
             raise Trouble(Answer.ERROR, message)
         found = bytearray()
         async for chunk in response.aiter_raw():
             found += chunk
             self._received = len(found)
             if len(found) > LONGEST:
-                message = f"the answer of {self._origin} is longer than {LONGEST // 2**20} MB: let the query sum up more"
+                message = f"the answer of {self.who} is longer than {LONGEST // 2**20} MB: let the query sum up more"
                 raise Trouble(Answer.INCONCLUSIVE, message)
         return bytes(found)
 
@@ -160,12 +159,12 @@ class Session:
         try:
             return json.loads(text, parse_constant=_no_number)
         except (ValueError, RecursionError) as error:
-            message = f"{self._origin} did not answer with JSON: {self._shown(text)!r}"
+            message = f"{self.who} did not answer with JSON: {self._shown(text)!r}"
             raise Trouble(Answer.INCONCLUSIVE, message) from error
 
     def _refuse(self, response: httpx.Response, text: bytes) -> NoReturn:
         """One sentence for an answer that is no success."""
-        code, who = response.status_code, self._origin
+        code, who = response.status_code, self.who
         said = self._words(text)
         if response.is_redirect:
             place = printable(_without_query(response.headers.get("Location", "")), 120)

@@ -104,6 +104,10 @@ def _about(draft: check.Draft, index: int, gate: schema.Gate) -> Iterator[Proble
     if gate.when.edge == DURING and found is not None and found.asks_per_host():
         message = "its settings name one host, and `during` it is asked for many at once: leave the host out, and let the query group by it"
         yield Problem(key.at, message)
+    elif found is not None:
+        per = gate.per or (PER_HOST if found.asks_per_host() else allowed[0])
+        for setting, wrong in found.objections(str(gate.when), per, draft.factors):
+            yield Problem((about.get(setting) or about).at, wrong)
 
 
 def _may_be_about(when: Moment, factors: tuple[str, ...]) -> tuple[str, ...]:

@@ -126,3 +126,41 @@ def _read(stream: Any) -> Asked | None:
     parts = urlsplit(first[1])
     body = stream.read(int(headers.get("content-length", 0)))
     return Asked(first[0], parts.path, parse_qsl(parts.query), headers, body)
+
+
+def gone(connection: socket.socket) -> None:
+    connection.close()
+
+
+def half(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
+
+
+BROKEN: list[tuple[str, Respond, str]] = [
+    ("no JSON", reply(b"<html>\x1b[31m"), "inconclusive: SERVER did not answer with JSON: '<html> [31m'"),
+    ("NaN", reply(b'{"a": NaN}'), "inconclusive: SERVER did not answer with JSON: '{\"a\": NaN}'"),
+    ("deep", reply(b"[" * 100_000), "inconclusive: SERVER did not answer with JSON"),
+    ("bytes", reply(b"\xff\xfe"), "inconclusive: SERVER did not answer with JSON"),
+    ("no HTTP", b"SSH-2.0-OpenSSH\r\n\r\n", "inconclusive: SERVER broke off: illegal status line"),
+    ("hangs up", lambda _: gone, "inconclusive: SERVER broke off: Server disconnected"),
+    ("half", lambda _: half, "inconclusive: SERVER broke off: peer closed connection"),
+    ("endless head", b"HTTP/1.1 200 OK\r\nX: " + b"x" * 500_000, "inconclusive: SERVER broke off: "),
+    ("401", reply(b"", "401 Unauthorized"), "error: SERVER wants credentials (401)"),
+    ("403", reply(b"", "403 Forbidden"), "error: SERVER does not allow it (403)"),
+    ("404", reply(b"", "404 Gone"), "error: SERVER has no /api/v1/query (404): is the url right?"),
+    ("400", reply({"error": "parse\nerror"}, "400 Bad"), "error: SERVER answers (400): parse error"),
+    ("429", reply(b"", "429 Many"), "inconclusive: SERVER asks us to come back later (429)"),
+    ("500", reply(["x"], "500 Oh"), "inconclusive: SERVER answers (500)"),
+    ("503", reply("full", "503 Oh"), "inconclusive: SERVER answers (503): full"),
+    (
+        "redirect",
+        reply(b"", "302 Found", "Location: https://me:secret@login.example.org/x?token=secret"),
+        "error: SERVER redirects to https://login.example.org/x (302), which is not followed: name the right url",
+    ),
+    ("redirect to nowhere", reply(b"", "302 Found", "Location: http://[x"), "error: SERVER redirects to"),
+    (
+        "gzip bomb",
+        reply(b"\x1f\x8b\x08", "200 OK", "Content-Encoding: gzip"),
+        "error: SERVER compresses its answer (gzip), which was not asked for",
+    ),
+]
