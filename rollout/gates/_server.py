@@ -48,9 +48,9 @@ def _file(text: str) -> str:
     return text
 
 
-AnyUrl = Annotated[str, AfterValidator(_url)]
-Url = Annotated[str, AfterValidator(_plain_url)]
-File = Annotated[str, AfterValidator(_file)]
+AnyUrl = Annotated[str, AfterValidator(_url), Field(json_schema_extra={"pattern": "^https?://[^@# ]+$"})]
+Url = Annotated[str, AfterValidator(_plain_url), Field(json_schema_extra={"pattern": "^https?://[^@?# ]+$"})]
+File = Annotated[str, AfterValidator(_file), Field(json_schema_extra={"pattern": "^[/~]"})]
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
