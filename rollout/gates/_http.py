@@ -53,7 +53,7 @@ class Session:
     """
 
     def __init__(self, url: str, access: Access, seconds: float) -> None:
-        self._url = url
+        self.url = url
         self.who = origin(url)
         """The server as a verdict names it: scheme, host and port."""
         self._seconds = seconds
@@ -120,7 +120,7 @@ class Session:
         left = self._until - time.monotonic()
         self._received = 0
         try:
-            return self._within(left, self._exchange(method, self._url + path, **body))
+            return self._within(left, self._exchange(method, self.url + path, **body))
         except TimeoutError as error:
             heard = f"it sent {self._received} bytes" if self._received else "it said nothing"
             message = f"{self.who} did not answer within {self._seconds:.3g} s: {heard}"

@@ -6,11 +6,12 @@ Thanos, Mimir and VictoriaMetrics answer in the same way.
 import statistics
 import time
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from rollout.gates import FleetGate, _placeholders, _promql, _server
+from rollout.gates import FleetGate, _placeholders, _promql, _readings, _server
+from rollout.gates._comparison import Comparing
 from rollout.gates._promql import Found, Series
 from rollout.gates._server import Access, Url
 from rollout.gates._settings import Positive
@@ -18,6 +19,9 @@ from rollout.gates._threshold import Held, Threshold, Thresholds
 from rollout.gates._trouble import Trouble
 from rollout.model.seams import Answer, Subject, Verdict
 from rollout.ssh.printable import printable
+
+if TYPE_CHECKING:
+    from rollout.gates._http import Session
 
 NAMED = 10
 """How many values a verdict keeps with their labels."""
@@ -32,7 +36,7 @@ LOOKED_BACK = 3600.0
 Reduce = Literal["each", "max", "min", "avg", "last"]
 
 
-class Kind(Access, FleetGate):
+class Kind(Access, Comparing, FleetGate):
     """A query is PromQL with placeholders between quotes.
 
     They are `{{ host }}`, `{{ address }}`, `{{ combo }}`, `{{ FACTOR }}`, and behind `=~` the hosts that are `{{ upgraded }}`,
@@ -107,8 +111,10 @@ class Kind(Access, FleetGate):
 
     @model_validator(mode="after")
     def _decides(self) -> Self:
-        if self.fail is None and self.pass_ is None:
-            raise ValueError("needs `fail`, `pass`, or both: what its values are held against")
+        if not self._measures and self.compare is None:
+            raise ValueError("needs `fail`, `pass` or both, what its values are held against, or `compare`")
+        if not self._measures and (self.range_ is not None or "empty" in self.model_fields_set):
+            raise ValueError("range and empty are of use only with `fail` or `pass`")
         if self.range_ is None and (self.step is not None or self.reduce != "each"):
             raise ValueError("step and reduce are of use only with range")
         if self.range_ is not None and self.range_ / self._step(self.range_) > MOST_POINTS:
@@ -121,6 +127,11 @@ class Kind(Access, FleetGate):
 
     def objections(self, when: str, per: str, factors: Collection[str]) -> Iterator[tuple[str, str]]:  # noqa: ARG002  any moment will do
         """Placeholders that have no value at this moment."""
+        if self.compare is not None and self.asks_per_host():
+            yield (
+                "query",
+                "`compare` needs a series for each host of the combo: leave {{ host }} and {{ address }} out",
+            )
         for key, text in (("query", self.query), ("link", self.link or "")):
             for name in _placeholders.names(text):
                 wrong = _placeholders.objection(name, per, factors)
@@ -131,30 +142,62 @@ class Kind(Access, FleetGate):
         """What is empty, partial, stale or no number is never a pass."""
         samples: dict[str, Any] = {}
         try:
-            values = _placeholders.values_of(
-                subject, _placeholders.names(self.query), self.match == "address"
-            )
+            names = _placeholders.names(self.query)
+            values = _placeholders.values_of(subject, names, self.match == "address")
             nothing = _nobody(values, subject)
             if nothing is not None:
                 return nothing
             query = _placeholders.query_of(self.query, values)
-            now = subject.now or time.time()
-            begin = now - (self.range_ or 0.0)
-            samples = {"query": printable(query, LONGEST_QUERY), "from": begin, "to": now}
-            link = self._link(query, begin, now, subject)
-            found = self._found(subject, query, begin, now)
+            samples = {"query": printable(query, LONGEST_QUERY)}
+            with _server.session(self.url, self, subject.timeout) as session:
+                return self._answered(session, query, subject, samples)
         except Trouble as trouble:
             return trouble.verdict(samples)
-        return self._judged(found, subject, now, samples, link)
+
+    @property
+    def _measures(self) -> bool:
+        return self.fail is not None or self.pass_ is not None
+
+    def _answered(
+        self, session: "Session", query: str, subject: Subject, samples: Mapping[str, Any]
+    ) -> Verdict:
+        """The thresholds first: what they do not pass needs no comparison."""
+        verdict = self._measured(session, query, subject, samples) if self._measures else None
+        if self.compare is None or (verdict is not None and verdict.value is not Answer.PASS):
+            return verdict or Verdict(Answer.ERROR, "it has neither thresholds nor a comparison")
+        return self._compared(session, query, subject, samples)
+
+    def _measured(
+        self, session: "Session", query: str, subject: Subject, samples: Mapping[str, Any]
+    ) -> Verdict:
+        now = subject.now or time.time()
+        begin = now - (self.range_ or 0.0)
+        link = self._link(query, begin, now, subject)
+        if self.range_ is None:
+            found = _promql.instant(session, query)
+        else:
+            found = _promql.window(session, query, begin, now, self._step(self.range_))
+        return self._judged(found, subject, now, {**samples, "from": begin, "to": now}, link)
+
+    def _compared(
+        self, session: "Session", query: str, subject: Subject, samples: Mapping[str, Any]
+    ) -> Verdict:
+        now = subject.now or time.time()
+        instants = self.instants(subject.cohort, now)
+        asked = self.over_window(query)
+        readings = _readings.read(session, asked, instants, self.label, hosts_of(subject, self.match))
+        verdict = self.judge(subject, readings)
+        begin, end = verdict.samples.get("from", now - self.window), verdict.samples.get("to", now)
+        link = self._link(query, begin, end, subject)
+        return Verdict(
+            verdict.value,
+            verdict.because,
+            {**samples, "query": printable(asked, LONGEST_QUERY), **verdict.samples},
+            link,
+        )
 
     def _step(self, seconds: float) -> float:
         return self.step or max(1.0, seconds / 60)
-
-    def _found(self, subject: Subject, query: str, begin: float, now: float) -> Found:
-        with _server.session(self.url, self, subject.timeout) as session:
-            if self.range_ is None:
-                return _promql.instant(session, query)
-            return _promql.window(session, query, begin, now, self._step(self.range_))
 
     def _judged(
         self, found: Found, subject: Subject, now: float, samples: dict[str, Any], link: str
@@ -201,7 +244,9 @@ class Kind(Access, FleetGate):
         kept: dict[str, Any] = {"values": {series.called: value for series, value in worst}}
         kept["value"] = worst[0][1]
         known = hosts_of(subject, self.match)
-        labels = [(host_in(series.labels.get(self.label, ""), known), value) for series, value in worst]
+        labels = [
+            (_readings.host_in(series.labels.get(self.label, ""), known), value) for series, value in worst
+        ]
         hosts: dict[str, Any] = {}
         for host, value in labels:
             if host:
@@ -257,10 +302,3 @@ def hosts_of(subject: Subject, match: Literal["host", "address"]) -> dict[str, s
     """What a label may hold for a host -> the host."""
     peers = subject.cohort.peers
     return {peer.host if match == "host" else _placeholders.address_of(peer): peer.host for peer in peers}
-
-
-def host_in(label: str, known: Mapping[str, str]) -> str:
-    """The host that a label is about, with or without a port; empty if none."""
-    name, _, port = label.rpartition(":")
-    bare = (name if port.isdecimal() and name else label).removeprefix("[").removesuffix("]")
-    return known.get(label) or known.get(bare, "")

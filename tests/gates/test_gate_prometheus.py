@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from rollout.gates import _placeholders
 from rollout.gates._promql import GET_UP_TO
+from rollout.gates._readings import host_in
 from rollout.gates._trouble import Trouble
-from rollout.gates.prometheus import Kind, host_in
+from rollout.gates.prometheus import Kind
 from rollout.model.seams import Subject, Verdict
 from tests.gates.any_cohort import DATE, NOW, PEERS, fleet_subject, peer
 from tests.gates.any_server import reply, serving
@@ -293,7 +294,7 @@ def test_a_placeholder_that_could_change_the_query_is_a_mistake(query: str, beca
 @pytest.mark.parametrize(
     ("settings", "because"),
     [
-        ({}, "needs `fail`, `pass`, or both"),
+        ({}, "needs `fail`, `pass` or both"),
         ({"fail": "0.01"}, "is not a comparison such as '> 0.01'"),
         ({"fail": "> 1e999"}, "pattern|not a comparison"),
         ({"fail": "> NaN"}, "not a comparison"),
