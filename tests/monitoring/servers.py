@@ -74,6 +74,13 @@ class Server(ABC):
         """It goes on."""
         self._signal(signal.SIGCONT)
 
+    def mend(self) -> None:
+        """It runs and answers, whatever was done to it."""
+        if self._process is None:
+            self.start()
+        else:
+            self.thaw()
+
     def kill(self) -> None:
         """As kill -9 does; nothing if it does not run."""
         if self._process is not None:
