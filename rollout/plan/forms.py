@@ -154,5 +154,7 @@ def _default(value: Any, form: Mapping[str, Any]) -> Any:
     if isinstance(value, int | float):
         if "s)?$" in str(form.get("pattern", "")):
             return spoken(value)
+        if 0 < value < 1 and str(form.get("pattern", "")).endswith("%$"):
+            return f"{100 * value:g}%"
         return value if "integer" in types or types == "number" else None
     return None
