@@ -3,15 +3,18 @@
 import fcntl
 import importlib.util
 import os
+import select
 import signal
 import sysconfig
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rollout.executors._config import ansible_cfg
 from rollout.executors._inventory import write_extra_variables, write_inventory
+from rollout.executors._processes import open_process, stat
 from rollout.executors._unit import Unit, write
 from rollout.model.seams import Order
 
@@ -91,6 +94,21 @@ class Launcher:
         finally:
             for handle in high:
                 os.close(handle)
+
+
+def await_supervisor(pid: int, seconds: float) -> None:
+    """Until our child of that pid is gone, and reaped. One that does not keep its own deadline is killed after so many seconds."""
+    found = stat(pid)  # our child: its number is not used again before it is reaped
+    handle = open_process(pid, found[2]) if found else None
+    if handle is not None:
+        poll = select.poll()
+        poll.register(handle, select.POLLIN)
+        if not poll.poll(seconds * 1000):
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+        os.close(handle)
+    with suppress(ChildProcessError):
+        os.waitpid(pid, 0)
 
 
 def add_plugin(unit: Unit, plugin: Path) -> None:

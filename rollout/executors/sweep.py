@@ -7,13 +7,10 @@ is not taken up either: it ends with the controller that asked.
 import math
 import os
 import queue
-import select
-import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count, groupby
 from pathlib import Path
@@ -22,8 +19,7 @@ from typing import Any
 from rollout.executors import _chunk
 from rollout.executors._config import ansible_cfg, environment, passed_through, users_file
 from rollout.executors._inventory import unsafe, write_extra_variables, write_shared_inventory
-from rollout.executors._launch import SWEEP_PLUGIN, Launcher, add_plugin, has_password
-from rollout.executors._processes import open_process, stat
+from rollout.executors._launch import SWEEP_PLUGIN, Launcher, add_plugin, await_supervisor, has_password
 from rollout.executors._takeup import terminate
 from rollout.executors._text import last_lines, sentence
 from rollout.executors._unit import Result, Unit, file_name, write
@@ -146,7 +142,7 @@ class Sweep:
             os.close(lock)
         self._living[chunk.number] = unit
         try:
-            self._await(pid, unit)
+            await_supervisor(pid, unit.order()["timeout"] + self._launcher.grace + LEEWAY)
             return {**(_chunk.results_of(unit) or self._recover(unit)), **strangers}
         finally:
             del self._living[chunk.number]
@@ -180,21 +176,6 @@ class Sweep:
         fence = {"rollout_fence": first.fence, "rollout_try": first.attempt}
         write_extra_variables(unit.private / "extra.json", {**shared, **fence})
         return strangers
-
-    def _await(self, pid: int, unit: Unit) -> None:
-        """Until the supervisor is gone, and reaped. One that does not keep its own deadline is killed."""
-        found = stat(pid)  # our child: its number is not used again before it is reaped
-        handle = open_process(pid, found[2]) if found else None
-        if handle is not None:
-            seconds = unit.order()["timeout"] + self._launcher.grace + LEEWAY
-            poll = select.poll()
-            poll.register(handle, select.POLLIN)
-            if not poll.poll(seconds * 1000):
-                with suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(handle, signal.SIGKILL)
-            os.close(handle)
-        with suppress(ChildProcessError):
-            os.waitpid(pid, 0)
 
     def _recover(self, unit: Unit) -> dict[str, Result]:
         """The supervisor died without a last word: Ansible's own event files may hold the end of the play."""

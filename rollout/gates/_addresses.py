@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from rollout.model.seams import Subject
 from rollout.ssh.inventory import ADDRESS
@@ -34,6 +34,29 @@ def well_formed(text: str) -> str:
 
 Template = Annotated[str, AfterValidator(well_formed)]
 """Text with placeholders: `host`, `address`, `combo`, a factor or a variable of the host."""
+
+
+def _listed(value: Any) -> Any:
+    """One text is a list of one."""
+    if not isinstance(value, str | list):
+        raise ValueError("must be text or a list of texts")  # noqa: TRY004  pydantic reports it as a mistake of the plan
+    return [value] if isinstance(value, str) else value
+
+
+Templates = Annotated[
+    list[Template],
+    Field(min_length=1),
+    BeforeValidator(_listed),
+    WithJsonSchema(
+        {
+            "type": ["string", "array"],
+            "minLength": 1,
+            "minItems": 1,
+            "items": {"type": "string", "minLength": 1},
+        }
+    ),
+]
+"""One such text, or several."""
 
 
 def address_of(subject: Subject) -> str:

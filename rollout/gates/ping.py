@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from rollout.gates import HostGate, _reading, _watched
-from rollout.gates._addresses import Template, Unfilled, all_filled
+from rollout.gates._addresses import Templates, Unfilled, all_filled
 from rollout.gates._settings import Positive, Seconds, Share
 from rollout.gates._watched import Seen
 from rollout.model.seams import Answer, Subject, Verdict
@@ -49,8 +49,8 @@ class Kind(HostGate):
 
     remembers: ClassVar[bool] = True
 
-    address: Template | list[Template] = Field(
-        default="{{ address }}",
+    address: Templates = Field(
+        default=["{{ address }}"],
         description="What is watched, one or several: a name, an address, a variable of the host. Left out: the host itself, which a reboot silences.",
         examples=["{{ guest_ip }}", "vip.example.org"],
     )
@@ -154,9 +154,8 @@ class Kind(HostGate):
         """As written in the plan -> as numbers, looked up now: names may be out of service together with the host."""
         if not subject.folder:
             return Verdict(Answer.ERROR, "there is no folder to keep what is seen")
-        texts = self.address if isinstance(self.address, list) else [self.address]
         try:
-            names = all_filled(texts, subject)
+            names = all_filled(self.address, subject)
             found = {printable(name, 80): _number(name) for name in names}
         except (Unfilled, OSError, UnicodeError) as error:
             return Verdict(Answer.ERROR, f"what is to be watched is not known: {printable(str(error))}")

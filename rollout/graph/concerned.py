@@ -64,6 +64,9 @@ class _Files:
         chains = [step for graph in (old, new) for combo in graph.combos.values() for step in combo.chain]
         remedies = [risk.remedy for graph in (old, new) for risk in graph.risks if risk.remedy is not None]
         self._playbooks = {book for step in (*chains, *remedies) for book in _playbooks(step)}
+        self._playbooks |= {
+            normpath(rule.playbook) for graph in (old, new) for rule in graph.gates if rule.playbook
+        }
 
     def touch(self, step: Step) -> bool:
         """Whether its playbooks, what stands beside them, or what all may use (roles, collections), are others. A playbook of another step is not its own."""

@@ -154,6 +154,12 @@ class GateRule:
     """Something else than the host answers."""
 
     @property
+    def playbook(self) -> str | None:
+        """The file that the kind runs on the host: its own setting of that name."""
+        named = self.settings.get("playbook")
+        return named if isinstance(named, str) else None
+
+    @property
     def needs_more(self) -> bool:
         """Whether one pass is not enough."""
         return self.samples > 1 or self.lasts > 0

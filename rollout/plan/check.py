@@ -201,11 +201,12 @@ def _playbook(draft: Draft, step: Node) -> Iterator[Problem]:
     for key in ("undo", "commit"):
         side = step.get(key)
         if side is not None:
-            yield from _there(draft, side if side.kind == "scalar" else side.get("playbook"))
-    yield from _there(draft, step.get("playbook"))
+            yield from there(draft, side if side.kind == "scalar" else side.get("playbook"))
+    yield from there(draft, step.get("playbook"))
 
 
-def _there(draft: Draft, node: Node | None) -> Iterator[Problem]:
+def there(draft: Draft, node: Node | None) -> Iterator[Problem]:
+    """What keeps a playbook from being a file beside the plan."""
     if node is None or not node.text:
         return
     path = draft.folder / node.text

@@ -40,7 +40,7 @@ _BESIDE_A_PLAYBOOK = {
 def parts(
     plan: Plan, *, roles: Sequence[Path] = (), collections: Sequence[Path] = (), ansible_core: str = ""
 ) -> dict[str, str]:
-    """Name -> sha256: `plan`, its calendars and compatibility files, and each file that Ansible could read for a step, relative to the plan's folder.
+    """Name -> sha256: `plan`, its calendars and compatibility files, and each file that Ansible could read for a step or a gate, relative to the plan's folder.
 
     That is the whole folder of each playbook; of the plan's own folder, which also holds inventories and results, only
     YAML files and the folders that Ansible knows. `roles`, `collections`: the folders in which Ansible looks for what was installed; a role
@@ -53,7 +53,10 @@ def parts(
         found["risks"] = hashlib.sha256(repr(plan.risks).encode()).hexdigest()
     found |= _calendars(plan, folder)
     found |= _compatibility(plan, folder)
-    playbooks = {step.playbook: place for place, step in _steps(plan) if step.playbook is not None}
+    playbooks: dict[str, tuple[str | int, ...]] = {
+        rule.playbook: ("gates",) for rule in plan.gates if rule.playbook is not None
+    }
+    playbooks |= {step.playbook: place for place, step in _steps(plan) if step.playbook is not None}
     seen: set[Path] = set()
     for playbook, place in playbooks.items():
         path = folder / playbook

@@ -39,6 +39,7 @@ def problems(draft: check.Draft) -> Iterator[Problem]:
     for index, gate in draft.gates.items():
         if gate.kind in known:
             yield from _settings(draft, index, gate)[1]
+            yield from check.there(draft, draft.root.find("gates", index).get("playbook"))
             yield from _remembers(draft, index, gate)
             yield from _about(draft, index, gate)
             yield from _acts(draft, index, gate)

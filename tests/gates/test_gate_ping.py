@@ -173,7 +173,7 @@ def test_an_address_that_never_answered_holds_before_anything_is_begun(
     folder: Path, service: Service
 ) -> None:
     service.down()
-    kind = Kind(address="127.0.0.1", via="tcp", port=service.port)
+    kind = Kind(address=["127.0.0.1"], via="tcp", port=service.port)
     told = kind.remember(host(folder, timeout=3.0))
     assert (told.value, told.because) == (
         Answer.FAIL,
@@ -191,13 +191,13 @@ def test_placeholders_are_filled_with_what_the_host_has(folder: Path) -> None:
         ("{{ nothing }}", "neither a factor nor a variable"),
         ("{{ templated }}", "not plain text"),
     ):
-        told = Kind(address=wrong).remember(about)
+        told = Kind(address=[wrong]).remember(about)
         assert told.value is Answer.ERROR
         assert why in told.because
 
 
 def remembering_of(address: str, about: Subject) -> Any:
-    return Kind(address=address).remember(about).samples["addresses"]
+    return Kind(address=[address]).remember(about).samples["addresses"]
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 """A stale plan can say which file changed: the plan, a playbook, or what stands beside it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rollout.errors import PlanInvalid
 from rollout.model.chain import Step
-from rollout.model.plan import ComboRule, Plan
+from rollout.model.plan import ComboRule, GateRule, Moment, Plan
 from rollout.plan import content, folders
 from rollout.plan.content import parts
 
@@ -75,6 +76,15 @@ def test_a_combos_own_playbook_counts_and_may_stand_elsewhere(
         (),
     )
     assert set(parts(plan)) == {"plan", f"../{other.name}/hpe.yml"}
+
+
+def test_the_playbook_of_a_gate_counts_as_those_of_steps(folder: Path) -> None:
+    (folder / "checks").mkdir()
+    for name in ("health.yml", "vars.yml"):
+        (folder / "checks" / name).write_text(name)
+    rule = GateRule("healthy", "playbook", Moment("after", "upgrade"), {"playbook": "checks/health.yml"})
+    found = parts(replace(_plan(folder), gates=(rule,)))
+    assert {"checks/health.yml", "checks/vars.yml", "playbooks/upgrade.yml"} <= found.keys()
 
 
 def test_links_in_a_circle_end(folder: Path) -> None:
