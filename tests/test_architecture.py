@@ -79,7 +79,7 @@ def test_every_file_of_an_open_set_holds_one_kind(room: str) -> None:
     names = [path.stem for path in (SOURCE / room).glob("*.py") if not path.stem.startswith("_")]
     assert names
     for name in names:
-        kind = kinds.load(room, name)
+        kind = kinds.load(room, name.replace("_", "-"))
         assert isinstance(kind, type)
         assert kind.__name__ == "Kind"
         assert kind.__module__ == f"rollout.{room}.{name}"
@@ -87,7 +87,7 @@ def test_every_file_of_an_open_set_holds_one_kind(room: str) -> None:
 
 def test_every_kind_of_gate_answers_and_says_whether_it_remembers() -> None:
     for path in (SOURCE / "gates").glob("[!_]*.py"):
-        kind: Any = kinds.load("gates", path.stem)
+        kind: Any = kinds.load("gates", path.stem.replace("_", "-"))
         assert isinstance(kind.remembers, bool)
         assert callable(kind.check)
         assert callable(kind.remember)

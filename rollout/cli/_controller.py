@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from rollout.engine.asking import Asker, ThreadedAsker
 from rollout.engine.inbox import Inbox, Message, StopAsked
 from rollout.engine.paths import Examiner, PathAsker, ThreadedPaths
 from rollout.engine.steps import Steps
-from rollout.engine.subjects import Connect, Subjects
+from rollout.engine.subjects import Connect, RunCheck, Subjects
 from rollout.engine.ways import SshWays
 from rollout.errors import INTERRUPTED, TERMINATED, TIME_BUDGET_USED, Amended, InventoryError
 from rollout.journal import Journal, Owner
@@ -48,10 +49,16 @@ class Reach:
     end: Callable[[str], None] = lambda _run: None
     sweep: Callable[[Iterable[Order], Post], None] | None = None
     paths: PathAsker | None = None
+    folder_of: Callable[[str, str], str] = lambda _run, _host: ""
+    """Where gates keep files of their own about a host in a run."""
+    check: RunCheck | None = None
 
-    def subjects(self, graph: Graph) -> Subjects:
-        """Hosts as gates and drains are given them."""
-        return Subjects(graph, self.variables_of, self.connect)
+    def subjects(self, graph: Graph, run: str) -> Subjects:
+        """Hosts as gates and drains of the run are given them."""
+        folder_of = partial(self.folder_of, run)
+        return Subjects(
+            graph, self.variables_of, self.connect, run=run, folder_of=folder_of, check=self.check
+        )
 
     def steps(self) -> Steps:
         """Carries out steps."""
@@ -63,6 +70,7 @@ def real(graph: Graph, inventory: "Inventory", plan_file: Path, units: Path) -> 
 
     A host that had begun and has left the inventory is not reached: under its mere name another machine may answer.
     """
+    from rollout.executors._unit import file_name
     from rollout.executors.ansible import AnsibleExecutor
     from rollout.executors.sweep import Sweep
     from rollout.plan.vaults import Vaults
@@ -93,8 +101,22 @@ def real(graph: Graph, inventory: "Inventory", plan_file: Path, units: Path) -> 
 
     asker = ThreadedAsker(gates(graph))
     paths = ThreadedPaths(Examiner(SshWays(graph, lambda host: vaults.opened(host, variables_of(host)))))
+    kept = units.parent / "gates"
+
+    def folder_of(run: str, host: str) -> str:
+        return str(kept / file_name(run) / file_name(host))
+
     return Reach(
-        executor, asker, drains(graph), inventory.variables, connect, executor.prune, end, sweep.run, paths
+        executor,
+        asker,
+        drains(graph),
+        inventory.variables,
+        connect,
+        executor.prune,
+        end,
+        sweep.run,
+        paths,
+        folder_of,
     )
 
 
@@ -159,7 +181,7 @@ def control(
             graph,
             reach.steps(),
             reach.asker,
-            reach.subjects(graph),
+            reach.subjects(graph, run),
             inbox,
             listener=screen.tell,
             gone=gone,

@@ -13,7 +13,11 @@ from rollout.engine.inbox import Answered, Inbox
 from rollout.model.chain import Step
 from rollout.model.decision import Ask
 from rollout.model.graph import Graph
+from rollout.model.people import BEFORE_RUN
+from rollout.model.plan import DURING
+from rollout.model.question import during
 from rollout.model.seams import Answer, Ending, Executor, Order, Outcome, Post
+from rollout.model.state import State
 from rollout.report.plain import counted, plain
 
 if TYPE_CHECKING:
@@ -30,50 +34,71 @@ def ask(graph: Graph, inventory: "Inventory", plan_file: Path) -> int:
     with scratch(_compiling.state_directory(plan_file), RUN) as units:
         reach = _controller.real(graph, inventory, plan_file, units)
         try:
-            failing = {**gates(graph, reach), **prechecks(graph, reach)}
+            answers = gates(graph, reach)
+            failing = {**answers, **prechecks(graph, reach)}
         finally:  # also after Ctrl-C: the folder goes, so nothing may go on in it
             reach.end(RUN)
             reach.executor.close()
     for host, because in failing.items():
-        click.echo(f"{plain(host)} would not be upgraded: {plain(because)}")
+        whom = f"{plain(host)} would not be upgraded" if host in graph.nodes else "nothing would begin"
+        click.echo(f"{whom}: {plain(because)}")
     asked = "nothing was changed, and the journal was not written"
     if failing:
-        click.echo(f"dry run: {len(failing)} of {counted(len(graph.nodes), 'host')} would fail; {asked}")
+        hosts = sum(name in graph.nodes for name in failing)
+        said = f"{hosts} of {counted(len(graph.nodes), 'host')} would fail"
+        said = said if hosts == len(failing) else f"gates about the fleet do not pass, and {said}"
+        click.echo(f"dry run: {said}; {asked}")
         return 1
     click.echo(f"dry run: {counted(len(graph.nodes), 'host')}, nothing in the way; {asked}")
     return 0
 
 
 def gates(graph: Graph, reach: _controller.Reach) -> dict[str, str]:
-    """Host -> why a gate `before run` does not pass."""
-    rules = graph.gates_at.get(("before", "run"), ())
-    if not rules:
+    """Why a gate `before run` does not pass, by host; by a name of its own for one about the fleet, and for those `during` the run."""
+    inbox, subjects, numbers = Inbox(), reach.subjects(graph, RUN), count(1)
+    asks = [*_of_hosts(graph), *_of_fleet(graph)]
+    if not asks:
         click.echo("gates before run: the plan has none")
         return {}
-    inbox, subjects, numbers = Inbox(), reach.subjects(graph), count(1)
     open_questions: dict[int, Ask] = {}
-    for rule in rules:
-        for host in graph.nodes:
-            question = next(numbers)
-            open_questions[question] = Ask(host, rule, "before run", False, "dry run")
-            reach.asker.ask(
-                open_questions[question],
-                subjects.of(host, {}, inbox.now(), rule.timeout),
-                question,
-                inbox.post,
-            )
+    state = State(graph)
+    for one in asks:
+        question = next(numbers)
+        open_questions[question] = one
+        subject = subjects.asked(one, state, {}, inbox.now())
+        reach.asker.ask(one, subject, question, inbox.post)
     failing: dict[str, str] = {}
     while open_questions:
         message = inbox.get(None)
         asked = open_questions.pop(message.question, None) if isinstance(message, Answered) else None
         if asked and isinstance(message, Answered) and message.verdict.value is not Answer.PASS:
-            failing[asked.host] = (
-                f"gate {asked.gate.name}: {message.verdict.value}, {message.verdict.because}"
-            )
-    click.echo(
-        f"gates before run: {len(graph.nodes) - len(failing)} of {counted(len(graph.nodes), 'host')} pass"
-    )
+            failing[asked.subject] = f"{_called(asked)}: {message.verdict.value}, {message.verdict.because}"
+    if any(one.host for one in asks):
+        hosts = sum(name in graph.nodes for name in failing)
+        click.echo(
+            f"gates before run: {len(graph.nodes) - hosts} of {counted(len(graph.nodes), 'host')} pass"
+        )
+    fleet = [one for one in asks if not one.host]
+    if fleet:
+        passing = sum(one.subject not in failing for one in fleet)
+        click.echo(f"gates about the fleet: {passing} of {counted(len(fleet), 'question')} pass")
     return failing
+
+
+def _of_hosts(graph: Graph) -> list[Ask]:
+    rules = [rule for rule in graph.gates_at.get(("before", "run"), ()) if not rule.shadow]
+    return [Ask(host, rule, BEFORE_RUN, False, "dry run") for rule in rules for host in graph.nodes]
+
+
+def _of_fleet(graph: Graph) -> list[Ask]:
+    """What has to pass before anything begins."""
+    once = [Ask("", rule, BEFORE_RUN, False, "dry run") for rule in graph.fleet_gates.get(BEFORE_RUN, ())]
+    always = [Ask("", one.rule, DURING, False, "dry run", one.about) for one in during(graph)]
+    return [ask for ask in (*once, *always) if not ask.gate.shadow]
+
+
+def _called(ask: Ask) -> str:
+    return f"gate {ask.gate.name} ({ask.about})" if ask.about else f"gate {ask.gate.name}"
 
 
 def _precheck(graph: Graph, combo: str) -> Step | None:

@@ -5,6 +5,7 @@ It is folded on a State over the new graph. What was begun goes on; what was ask
 
 from collections.abc import Collection, Mapping
 
+from rollout.model import standing
 from rollout.model.event import Event
 from rollout.model.people import BEFORE_RUN, BEFORE_WAVE, missed_round, round_key
 from rollout.model.progress import HostState, RunState, Status
@@ -17,6 +18,7 @@ _ANSWERS = frozenset({Answer.FAIL, Answer.ERROR, Answer.INCONCLUSIVE})
 def amended(state: State, event: Event) -> tuple[str, ...]:
     """Gives the hosts whose values it changed. Waves that are no more are forgotten; so are answers of gates that are others now."""
     _forget_waves(state.run, state.graph.waves)
+    standing.keep_of(state, frozenset(event.data.get("gates", ())))
     credit = event.data.get("credit", {})
     changed = frozenset(event.data.get("gates", ()))
     touched = tuple(name for name, host in state.hosts.items() if _is_concerned(state, host, credit, changed))

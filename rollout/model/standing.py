@@ -3,9 +3,11 @@
 Those `during` the run are asked again and again; of one at a wave's or the run's moment nothing is kept once it has passed.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from rollout.model.event import Event
+from rollout.model.people import AFTER_WAVE, BEFORE_WAVE
 from rollout.model.plan import DURING, NO_GUESTS, GateRule
 from rollout.model.progress import Standing
 from rollout.model.question import key
@@ -98,6 +100,19 @@ def forget(state: State, *, passed: bool) -> None:
             del state.run.standing[name]
             if standing.moment != DURING and state.graph.rule(standing.gate) is not None:
                 state.run.standing[name] = Standing(standing.gate, standing.moment, standing.about)
+
+
+def keep_of(state: State, changed: Collection[str]) -> None:
+    """After an amendment: what gates said that are others now, or of waves that are no more, is forgotten."""
+    waves = state.graph.waves
+    for name, standing in tuple(state.run.standing.items()):
+        gone = standing.about not in waves and standing.moment in {BEFORE_WAVE, AFTER_WAVE}
+        if gone or state.graph.rule(standing.gate) is None:
+            del state.run.standing[name]
+        elif standing.gate in changed:
+            state.heard.pop(name, None)
+            state.run.standing[name] = Standing(standing.gate, standing.moment, standing.about)
+    state.run.waived = {gate: why for gate, why in state.run.waived.items() if gate not in changed}
 
 
 def waived(state: State, event: Event) -> tuple[str, ...]:

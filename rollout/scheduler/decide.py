@@ -103,20 +103,15 @@ def _begin(graph: Graph, state: State, now: float, until: float | None, room: in
 
 
 def _rest(graph: Graph, state: State, now: float, until: float | None) -> Decision:
-    known = (
-        _next_time(state, now),
-        opening(graph, state, now, until),
-        standing.next_time(graph, state, now),
-    )
+    known = (_next_time(state, now), opening(graph, state, now, until))
     first = min((at for at in known if at is not None), default=None)
-    if (
-        state.open
-        or state.asking
-        or state.asked_fleet
-        or (first is not None and (until is None or first <= until))
-    ):
-        because = f"{len(state.open)} steps and {len(state.asking) + len(state.asked_fleet)} gate questions in flight"
-        return Wait(first, because)
+    in_flight = state.open or state.asking or state.asked_fleet
+    soon = first is not None and (until is None or first <= until)
+    if in_flight or soon or standing.awaited(graph, state, now):
+        asking = len(state.asking) + len(state.asked_fleet)
+        because = f"{len(state.open)} steps and {asking} gate questions in flight"
+        times = (first, standing.next_time(graph, state))
+        return Wait(min((at for at in times if at is not None), default=None), because)
     return ending(graph, state, now, until) if first is None else used_up(state, now, first)
 
 

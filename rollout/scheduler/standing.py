@@ -27,14 +27,18 @@ def due(graph: Graph, state: State, now: float) -> list[Ask]:
     ]
 
 
-def next_time(graph: Graph, state: State, now: float) -> float | None:
-    """When the next question is to be asked; None if nothing depends on it."""
-    times = (
-        _next_ask(state, question)
+def next_time(graph: Graph, state: State) -> float | None:
+    """When the next question is to be asked; None if none is."""
+    return min((_next_ask(state, question) for question in _wanted(graph, state)), default=None)
+
+
+def awaited(graph: Graph, state: State, now: float) -> bool:
+    """Whether an answer that has yet to come may let something begin, so that it is waited for although nothing is in flight."""
+    return any(
+        _is_tried(state, question) and not _passes(state, question, now)
         for question in _wanted(graph, state)
-        if _in_flight(state) or not _passes(state, question, now)
+        if question.moment != DURING or _wants(state) or _stops(state, question)
     )
-    return min(times, default=None)
 
 
 def keeps(graph: Graph, state: State, name: str, now: float) -> str | None:
@@ -43,6 +47,17 @@ def keeps(graph: Graph, state: State, name: str, now: float) -> str | None:
     for rule in graph.fleet_gates.get(DURING, ()):
         question = Question(rule, DURING, about_of(rule, node))
         if not decides_nothing(state, rule) and not _passes(state, question, now):
+            return said(state, question)
+    return None
+
+
+def said_of(graph: Graph, state: State, name: str) -> str | None:
+    """What keeps a host from beginning by what is in the journal: a reader does not know when a gate was asked last."""
+    node = graph.nodes[name]
+    for rule in graph.fleet_gates.get(DURING, ()):
+        question = Question(rule, DURING, about_of(rule, node))
+        standing = state.run.standing.get(question.key)
+        if not decides_nothing(state, rule) and not (standing is not None and standing.passed):
             return said(state, question)
     return None
 
@@ -96,6 +111,12 @@ def is_mended(state: State, trip: dict[str, Any]) -> bool:
     return bool(passed and state.run.fence > trip["fence"])
 
 
+def tripped_by(state: State, why: str) -> str | None:
+    """The gate that tripped the breaker of those words."""
+    trips = (state.run.trips.get(key, {}) for key, because in state.run.tripped.items() if because == why)
+    return next((trip["gate"] for trip in trips if trip.get("by") == BY_GATE), None)
+
+
 def mended(state: State, trip: dict[str, Any]) -> str:
     """Why such a breaker is reset."""
     rule = state.graph.rule(trip.get("gate", ""))
@@ -116,13 +137,18 @@ def _wanted(graph: Graph, state: State) -> Iterator[Question]:
                 yield Question(rule, standing.moment, standing.about)
     if not state.during:
         return
-    busy = _in_flight(state)
-    wants = bool(len(state.ready) or len(state.waiting)) and not (state.run.paused or state.run.aborted)
+    busy, wants = _in_flight(state), _wants(state)
     for question in state.during:
         if question.key in state.asked_fleet:
             continue
         if busy or (_is_tried(state, question) and (wants or _stops(state, question))):
             yield question
+
+
+def _wants(state: State) -> bool:
+    """Whether some host might begin, or go on to its slot."""
+    some = len(state.ready) or len(state.waiting) or state.idle or state.timers
+    return bool(some) and not (state.run.paused or state.run.aborted)
 
 
 def _is_tried(state: State, question: Question) -> bool:

@@ -9,6 +9,7 @@ from rollout.model.people import approvals_before
 from rollout.model.progress import UNFINISHED
 from rollout.model.state import HostState, State, Status
 from rollout.model.zones import UTC, Zone, told
+from rollout.scheduler import standing
 from rollout.scheduler.windows import spoken
 
 SHOWN = 3
@@ -61,6 +62,9 @@ def breaker(state: State, why: str) -> str:
         for host in state.hosts.values()
         if host.harmed and host.status not in ANSWERED and state.broken(host.name) == why
     ]
+    asked = standing.tripped_by(state, why)
+    if asked and not failed:
+        return f"{why}; once that is mended `rollout resume` asks again, and `rollout gate waive {word(asked)} --reason WHY` goes on without it"
     if not failed:
         return why
     return (

@@ -3,7 +3,7 @@
 from rollout.model.graph import Graph
 from rollout.model.learned import LATE, USUAL
 from rollout.model.state import HostState, State, Status
-from rollout.scheduler import waits
+from rollout.scheduler import standing, waits
 from rollout.scheduler.out_of_time import ANOTHER_PLAN
 from rollout.scheduler.room import seconds_left
 from rollout.scheduler.waves import unmet
@@ -80,7 +80,7 @@ def _stopped(state: State, name: str, now: float) -> str | None:
     if state.run.paused:
         return waits.paused(state, now)
     why = state.broken(name)
-    return waits.breaker(state, why) if why else None
+    return waits.breaker(state, why) if why else standing.said_of(state.graph, state, name)
 
 
 def _waiting(graph: Graph, state: State, at: HostState, now: float) -> str:

@@ -28,6 +28,13 @@ MOMENTS: tuple[tuple[Edge, str], ...] = (
     ("after", "wave"),
     ("before", "wave"),
 )
+FLEET_MOMENTS: tuple[tuple[Edge, str, str], ...] = (
+    ("during", "", "run"),
+    ("during", "", "rack"),
+    ("before", "run", "run"),
+    ("before", "wave", "wave"),
+    ("after", "wave", "wave"),
+)
 WAVES = (
     (Amount(1), Amount(100, percent=True)),
     (Amount(2), Amount(50, percent=True), Amount(100, percent=True)),
@@ -99,6 +106,11 @@ def plans(draw: st.DrawFn) -> tuple[Plan, dict[str, int]]:
             retries=draw(st.integers(0, 1)),
         )
         for number, moment in enumerate(moments)
+    ]
+    fleet = draw(st.lists(st.sampled_from(FLEET_MOMENTS), max_size=2, unique=True))
+    gates += [
+        GateRule(f"fleet-{number}", "prometheus", Moment(edge, what), per=per_, fleet=True, retries=1)
+        for number, (edge, what, per_) in enumerate(fleet)
     ]
     per = draw(st.sampled_from([{}, {"rack": Amount(1)}, {"rack": Amount(50, percent=True)}]))
     plan = a_plan(
@@ -270,7 +282,7 @@ def check_end(case: Case, told: Told) -> None:
             and any(told.state.hosts[name].status is Status.VERIFIED for name in wave.hosts)
         ):
             assert wave.id in told.state.run.passed
-    gates = {(gate.when.edge, gate.when.what) for gate in case.graph.gates}
+    gates = {(gate.when.edge, gate.when.what) for gate in case.graph.gates if gate.per == "host"}
     for name in case.unhealthy | case.mute:
         began = any(event.kind is Kind.INTENDED and event.host == name for event in told.events)
         assert not (began and ("before", "run") in gates), "a host began that no gate had passed"
