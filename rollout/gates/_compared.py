@@ -5,9 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rollout.model import comparison, exposure, ranks
+from rollout.model import comparison, ranks
 from rollout.model.comparison import Change, Compared, Readings, Trials
-from rollout.model.exposure import Counted, Stretch
 from rollout.model.seams import Answer, Subject, Verdict
 from rollout.ssh.printable import printable
 
@@ -49,7 +48,9 @@ class Rule:
 
     def amount(self, value: float) -> str:
         """A change, as a person reads it."""
-        return f"{value:+.0%}" if self.relative else f"{value:+.3g}"
+        if not self.relative:
+            return f"{value:+.3g}"
+        return f"{value:+.0%}" if abs(value) >= 0.095 else f"{value:+.1%}"
 
 
 def nothing_yet(rule: Rule, subject: Subject, readings: Readings) -> Verdict:
@@ -61,7 +62,7 @@ def nothing_yet(rule: Rule, subject: Subject, readings: Readings) -> Verdict:
     samples = {"upgraded": 0, "controls": len(known), "to": end, "window": rule.window}
     if 2 * len(known) < len(untouched):
         missing = [host for host in untouched if host not in known]
-        because = f"only {len(known)} of {hosts(len(untouched))} not yet upgraded have a value: {_some(missing)} have none"
+        because = f"only {len(known)} of {hosts(len(untouched))} not yet upgraded have a value: {some(missing)} have none"
         return Verdict(Answer.INCONCLUSIVE, because, samples)
     because = f"nothing is upgraded yet; {hosts(len(known))} can be compared with"
     return Verdict(Answer.PASS, because, samples)
@@ -77,11 +78,16 @@ def metrics(rule: Rule, subject: Subject, readings: Readings) -> Verdict:
             "values are below zero, of which a share means nothing: write `least` in the unit of the query"
         )
         return Verdict(Answer.ERROR, because)
+    return judged(rule, subject, trials, found)
+
+
+def judged(rule: Rule, subject: Subject, trials: Trials, found: Compared) -> Verdict:
+    """The verdict of ranks."""
     e, own = ranks.e_value(found.ranks), ranks.e_value(found.own_ranks)
-    alone = own / rule.own_stops_at > e / rule.stops_at or not found.changes
-    changes = found.own_changes if alone else found.changes
-    side = _Side(OWN, own, rule.own_stops_at) if alone else _Side(CONTROLS, e, rule.stops_at)
-    excess = math.fsum(change.excess for change in changes) / max(1, len(changes))
+    alone = (own >= rule.own_stops_at and e < rule.stops_at) or not found.changes
+    changes, usual = (found.own_changes, found.own_usual) if alone else (found.changes, found.usual)
+    side = Side(OWN, own, rule.own_stops_at) if alone else Side(CONTROLS, e, rule.stops_at)
+    excess = comparison.effect(changes, usual)
     samples = _samples(rule, side, len(changes), 0 if alone else len(found.controls), trials.full)
     samples |= {
         "value": rounded(excess),
@@ -103,13 +109,13 @@ def metrics(rule: Rule, subject: Subject, readings: Readings) -> Verdict:
     if doubt:
         return Verdict(Answer.INCONCLUSIVE, doubt, samples)
     if not changes:
-        because = f"{hosts(len(trials.watched))} upgraded, watched for another {_left(trials.until, subject.now)}: nothing is known yet"
+        because = f"{hosts(len(trials.watched))} upgraded, watched for another {left(trials.until, subject.now)}: nothing is known yet"
         return Verdict(Answer.PASS, because, samples)
     return Verdict(Answer.PASS, _no_worse(rule, samples, side, found), samples)
 
 
 @dataclass(frozen=True, slots=True)
-class _Side:
+class Side:
     """What the upgraded hosts were compared with, the evidence, and how much of it stops."""
 
     against: str
@@ -122,7 +128,7 @@ class _Side:
 
 
 def _samples(
-    rule: Rule, side: _Side, upgraded: int, controls: int, full: Sequence[comparison.Trial]
+    rule: Rule, side: Side, upgraded: int, controls: int, full: Sequence[comparison.Trial]
 ) -> dict[str, Any]:
     samples: dict[str, Any] = {
         "upgraded": upgraded,
@@ -137,21 +143,21 @@ def _samples(
     return samples
 
 
-def _told(rule: Rule, samples: Mapping[str, Any], side: _Side, changes: Sequence[Change]) -> str:
+def _told(rule: Rule, samples: Mapping[str, Any], side: Side, changes: Sequence[Change]) -> str:
     """Both sides in numbers."""
     words = f"{hosts(samples['upgraded'])} upgraded: {samples['before']} before, {samples['after']} after (medians)"
     if side.against == CONTROLS:
         words += f"; {samples['controls']} of the same combo not yet upgraded: {samples['controls_before']} and {samples['controls_after']}"
     else:
         words += f"; against own history, the {comparison.DAYS} days before at the same hours, for hardly a host is left to compare with"
-    words += f"; {rule.amount(samples['value'])} worse on the mean; e = {side.e:.3g}, and {side.stops_at:.0f} stops"
+    words += f"; the worst third is {rule.amount(samples['value'])} worse than theirs; e = {side.e:.3g}, and {side.stops_at:.0f} stops"
     if samples["value"] > 0:
         named = (f"{printable(change.host, 80)} {rule.amount(change.excess)}" for change in _worst(changes))
         words += f"; worst: {', '.join(named)}"
     return words
 
 
-def _no_worse(rule: Rule, samples: Mapping[str, Any], side: _Side, found: Compared) -> str:
+def _no_worse(rule: Rule, samples: Mapping[str, Any], side: Side, found: Compared) -> str:
     changes = found.own_changes if side.against == OWN else found.changes
     if side.stops:
         return f"{_told(rule, samples, side, changes)}; less than the {rule.amount(rule.least)} that matters"
@@ -159,12 +165,13 @@ def _no_worse(rule: Rule, samples: Mapping[str, Any], side: _Side, found: Compar
         controls = min(len(stratum.controls) for stratum in found.strata)
         least = ranks.needed(controls, side.stops_at)
         if least is not None and least > len(changes):
-            return f"{_few(len(changes), controls)} at {rule.false_stops:.3g} yet; {least} could"
+            return f"{too_few(rule, len(changes), controls)}; {least} could"
     return _told(rule, samples, side, changes).replace(" stops", " would stop", 1)
 
 
-def _few(upgraded: int, controls: int) -> str:
-    return f"{hosts(upgraded)} upgraded among {controls} controls can show nothing"
+def too_few(rule: Rule, upgraded: int, controls: int) -> str:
+    """What so few cannot tell."""
+    return f"{hosts(upgraded)} upgraded among {controls} controls can show nothing at {rule.false_stops * 100:g} % yet"
 
 
 def _worst(changes: Iterable[Change]) -> list[Change]:
@@ -173,100 +180,30 @@ def _worst(changes: Iterable[Change]) -> list[Change]:
 
 def _doubt(subject: Subject, trials: Trials, found: Compared) -> str:
     """Why nothing can be said, empty if something can."""
-    silent = _well(subject, found.silent)
+    silent = well(subject, found.silent)
     if silent:
-        return f"no value of {_some(silent)} before or after the upgrade, where others have one"
+        return f"no value of {some(silent)} before or after the upgrade, where others have one"
     if trials.full and trials.full[-1] in found.dark:
         return "fewer than half of the hosts to compare with have a value in the newest window"
     known = len(found.changes) + len(found.own_changes)
     if len(found.alone) > known:
-        return _alone(len(found.alone), known)
+        return nothing_left(len(found.alone), known)
     if subject.moment == AFTER_WAVE and trials.watched:
-        return f"{hosts(len(trials.watched))} upgraded must be watched for another {_left(trials.until, subject.now)}"
+        return f"{hosts(len(trials.watched))} upgraded must be watched for another {left(trials.until, subject.now)}"
     return ""
 
 
-def _alone(alone: int, known: int) -> str:
+def nothing_left(alone: int, known: int) -> str:
     return (
         f"{hosts(alone)} upgraded, and nothing to compare with: no host is left as it was, and there are no values "
         f"of {comparison.LEAST_DAYS} of the days before; {known} could be compared"
     )
 
 
-def _well(subject: Subject, names: Iterable[str]) -> list[str]:
+def well(subject: Subject, names: Iterable[str]) -> list[str]:
     """Those that are not known to have failed: of a dead host nobody expects a value."""
     failed = {peer.host for peer in subject.cohort.at("failed")}
     return [name for name in dict.fromkeys(names) if name not in failed]
-
-
-def counts(rule: Rule, subject: Subject, readings: Readings) -> Verdict:
-    """Of a counter of events."""
-    found = exposure.count(subject.cohort, readings, rule.window, rule.settle, subject.now, rule.least)
-    e, own = exposure.e_value(found.stretches), exposure.e_value(found.own)
-    alone = own / rule.own_stops_at > e / rule.stops_at
-    side = _Side(OWN, own, rule.own_stops_at) if alone else _Side(CONTROLS, e, rule.stops_at)
-    ends = exposure.ends(subject.cohort, rule.window, subject.now)
-    worst = sorted(found.fired, key=lambda host: (-found.fired[host], host))[:NAMED]
-    samples: dict[str, Any] = {
-        "upgraded": len(found.upgraded),
-        "controls": len(found.controls),
-        "against": side.against,
-        "e": rounded(side.e),
-        "stops_at": rounded(side.stops_at),
-        "window": rule.window,
-        "value": len(found.fired),
-        "controls_with_events": found.controls_with,
-        "already_noisy": len(found.noisy),
-        "worst": [[host, rounded(found.fired[host])] for host in worst],
-        "series": [stretch.upgraded_with for stretch in found.stretches[-SERIES:]],
-    }
-    if ends:
-        samples |= {"from": ends[0] - rule.window, "to": ends[-1]}
-    told = _counted(found, side)
-    if side.stops:
-        named = ", ".join(f"{printable(host, 80)} ({found.fired[host]:.0f})" for host in worst)
-        return Verdict(Answer.FAIL, f"{told} stops; worst: {named}", samples)
-    doubt = _count_doubt(subject, found, ends)
-    if doubt:
-        return Verdict(Answer.INCONCLUSIVE, doubt, samples)
-    least = exposure.needed(_fewest(found.stretches), rule.stops_at) if found.stretches else None
-    if least is not None and least > len(found.upgraded):
-        because = f"{_few(len(found.upgraded), _fewest(found.stretches))} at {rule.false_stops:.3g} yet; {least} could"
-        return Verdict(Answer.PASS, because, samples)
-    return Verdict(Answer.PASS, f"{told} would stop", samples)
-
-
-def _fewest(stretches: Sequence[Stretch]) -> int:
-    """Controls in the newest stretch."""
-    return stretches[-1].controls
-
-
-def _counted(found: Counted, side: _Side) -> str:
-    words = f"{len(found.fired)} of {hosts(len(found.upgraded))} upgraded show events"
-    if side.against == CONTROLS:
-        words += f"; {found.controls_with} of {len(found.controls)} of the same combo not yet upgraded do"
-    else:
-        words += f"; against own history, the {comparison.DAYS} days before at the same hours"
-    return f"{words}; e = {side.e:.3g}, and {side.stops_at:.0f}"
-
-
-def _count_doubt(subject: Subject, found: Counted, ends: Sequence[float]) -> str:
-    silent = _well(subject, found.silent)
-    if silent:
-        return f"no value of {_some(silent)} in the newest window, where others have one"
-    if ends and ends[-1] in found.dark:
-        return "fewer than half of the hosts to compare with have a value in the newest window"
-    if len(found.alone) > len(found.upgraded - found.alone):
-        return _alone(len(found.alone), len(found.upgraded - found.alone))
-    known = found.upgraded | found.noisy | set(found.silent)
-    new = [
-        peer.host
-        for peer in subject.cohort.peers
-        if comparison.is_upgraded(peer) and peer.host not in known and peer.stage == "upgraded"
-    ]
-    if subject.moment == AFTER_WAVE and new:
-        return f"{_some(new)} must still be watched for a window"
-    return ""
 
 
 def hosts(number: int) -> str:
@@ -274,12 +211,13 @@ def hosts(number: int) -> str:
     return "1 host" if number == 1 else f"{number} hosts"
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """The first few names, and how many more."""
     shown = ", ".join(printable(name, 80) for name in names[:NAMED])
     return f"{shown} and {len(names) - NAMED} more" if len(names) > NAMED else shown
 
 
-def _left(until: float, now: float) -> str:
+def left(until: float, now: float) -> str:
     minutes = math.ceil(max(0.0, until - now) / 60)
     return f"{minutes} min"
 

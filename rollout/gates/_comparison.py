@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from rollout.gates import _compared
+from rollout.gates import _compared, _counted
 from rollout.gates._settings import Positive, Seconds, Share
 from rollout.model import comparison, exposure
 from rollout.model.cohort import Cohort
@@ -60,7 +60,7 @@ class Comparing(BaseModel):
     )
     least: Least | None = Field(
         default=None,
-        description="By how much worse the upgraded hosts must be on the mean to stop: a share of what was before (10% if left out), "
+        description="By how much worse the worst third of the upgraded hosts must be to stop: a share of what was before (10% if left out), "
         "or a number in the query's unit. With `counts`: from how many events in a window a host counts (1 if left out).",
         examples=["10%", "0.5"],
     )
@@ -88,11 +88,10 @@ class Comparing(BaseModel):
 
         What ended before `now` stays as it is: the answers may be kept.
         """
+        full = comparison.trials(cohort, self.window, self.settle, now).full
+        found = [end for trial in full if trial.own or not self.counts for end in trial.instants]
         if self.counts:
-            found = exposure.instants(cohort, self.window, now)
-        else:
-            full = comparison.trials(cohort, self.window, self.settle, now).full
-            found = [end for trial in full for end in trial.instants]
+            found += exposure.ends(cohort, self.window, now)
         return tuple(sorted({*found, comparison.newest(self.window, now)}))
 
     def judge(self, subject: Subject, readings: Readings) -> Verdict:
@@ -103,7 +102,7 @@ class Comparing(BaseModel):
         rule = self._rule()
         if not any(map(comparison.is_upgraded, subject.cohort.peers)):
             return _compared.nothing_yet(rule, subject, readings)
-        return (_compared.counts if self.counts else _compared.metrics)(rule, subject, readings)
+        return (_counted.counts if self.counts else _compared.metrics)(rule, subject, readings)
 
     def _rule(self) -> _compared.Rule:
         amount, sign = "1" if self.counts else "10", "" if self.counts else "%"

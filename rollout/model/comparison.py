@@ -4,9 +4,10 @@ Windows of fixed length lie on a grid of half windows that begins with the epoch
 ones; hosts that became healthy in the same half window share theirs, and the queries for them. A host counts once its window after
 the upgrade is full, and later asks change nothing about it.
 
-Its controls are the hosts of its combo that stayed untouched to the end of that window. Are there fewer than `FEW`, then the median of
-the hosts is compared with their own on the `DAYS` days before, at the same hours: that tells daily load from a change, but not a
-change that befell everybody today, so one window's hosts are one observation, and more evidence is asked for.
+Its controls are the hosts of its combo that stayed untouched to the end of that window. Are there fewer than `FEW`, then the
+hosts are compared with themselves on the `DAYS` days before, at the same hours: that tells daily load from a change, but not a
+change that befell everybody today. So the hosts of a trial are one observation, trials that overlap are one, and more evidence is
+asked for.
 """
 
 import math
@@ -43,6 +44,8 @@ class Trial:
     before: float
     after: float
     own: bool
+    begin: float
+    """When the window before begins."""
 
     @property
     def pasts(self) -> list[tuple[float, float]]:
@@ -78,7 +81,7 @@ def is_upgraded(peer: Peer) -> bool:
 
 def is_control(peer: Peer, until: float) -> bool:
     """Whether nobody had touched it by then."""
-    return peer.stage == "untouched" or (peer.stage != "current" and peer.disrupted_at >= until > 0)
+    return peer.stage == "untouched" or peer.disrupted_at >= until > 0
 
 
 def trials(cohort: Cohort, window: float, settle: float, now: float) -> Trials:
@@ -103,7 +106,7 @@ def trials(cohort: Cohort, window: float, settle: float, now: float) -> Trials:
             continue
         before = math.floor(min(peer.disrupted_at for peer in peers) / step) * step
         controls = tuple(peer.host for peer in combos[combo] if is_control(peer, after))
-        full.append(Trial(combo, hosts, controls, before, after, len(controls) < FEW))
+        full.append(Trial(combo, hosts, controls, before, after, len(controls) < FEW, before - window))
     return Trials(tuple(full[-MOST_TRIALS:]), tuple(watched), until)
 
 
@@ -122,7 +125,8 @@ class Compared:
     """Everything that could be compared, with controls and with own history.
 
     `silent`: upgraded hosts without a value where their controls have one. `dark`: trials in which nobody has. `alone`: hosts with
-    neither controls nor enough of a history. `controls`: what each was before and after.
+    neither controls nor enough of a history. `controls`: what each was before and after. `usual`, `own_usual`: the excesses of those
+    compared with.
     """
 
     ranks: list[Rank] = field(default_factory=list)
@@ -130,6 +134,8 @@ class Compared:
     strata: list[Stratum] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     own_changes: list[Change] = field(default_factory=list)
+    usual: list[float] = field(default_factory=list)
+    own_usual: list[float] = field(default_factory=list)
     controls: dict[str, tuple[float, float]] = field(default_factory=dict)
     silent: list[str] = field(default_factory=list)
     dark: list[Trial] = field(default_factory=list)
@@ -137,6 +143,20 @@ class Compared:
 
 
 Pair = tuple[float, float]
+WORST = 3
+"""One host in so many: an upgrade may harm some of the hosts only, and then the others say little about how much."""
+
+
+def effect(changes: Sequence[Change], usual: Sequence[float]) -> float:
+    """By how much the worst third of the upgraded hosts is worse than the worst third of what they were compared with."""
+    if not changes or not usual:
+        return 0.0
+    return _worst([change.excess for change in changes]) - _worst(usual)
+
+
+def _worst(values: Sequence[float]) -> float:
+    number = math.ceil(len(values) / WORST)
+    return math.fsum(sorted(values)[-number:]) / number
 
 
 def compare(full: Iterable[Trial], readings: Readings, *, higher: bool, relative: bool) -> Compared:
@@ -145,9 +165,13 @@ def compare(full: Iterable[Trial], readings: Readings, *, higher: bool, relative
     Raises ValueError when changes are to be shares, and values are below zero.
     """
     found = Compared()
+    counted = -math.inf
     for trial in full:
         if trial.own:
-            _with_itself(trial, readings, found, higher, relative)
+            rank = _with_itself(trial, readings, found, higher, relative)
+            if rank and trial.begin >= counted:
+                found.own_ranks.append(rank)
+                counted = trial.after
         else:
             _with_controls(trial, readings, found, higher, relative)
     return found
@@ -167,26 +191,31 @@ def _with_controls(trial: Trial, readings: Readings, found: Compared, higher: bo
     found.strata.append(Stratum(tuple(worse[host] for host in hosts), theirs))
     found.controls.update((host, pairs[host]) for host in controls)
     middle = median(theirs)
+    found.usual += [value - middle for value in theirs]
     found.changes += [Change(host, *pairs[host], worse[host] - middle) for host in hosts]
 
 
-def _with_itself(trial: Trial, readings: Readings, found: Compared, higher: bool, relative: bool) -> None:
+def _with_itself(
+    trial: Trial, readings: Readings, found: Compared, higher: bool, relative: bool
+) -> Rank | None:
     pairs = _pairs(readings, trial.before, trial.after, trial.hosts)
     if not pairs:
         found.dark.append(trial)
-        return
+        return None
     found.silent += [host for host in trial.hosts if host not in pairs]
     days = [_pairs(readings, *ends, pairs) for ends in trial.pasts]
     days = [day for day in days if len(day) == len(pairs)]
     if len(days) < LEAST_DAYS:
         found.alone += pairs
-        return
+        return None
     pool = [*pairs.values(), *(pair for day in days for pair in day.values())]
     worse = _differences(pairs, pool, higher, relative)
     past = [_differences(day, pool, higher, relative) for day in days]
-    found.own_ranks += sequential([median(worse.values())], [median(day.values()) for day in past])
     for host, pair in pairs.items():
-        found.own_changes.append(Change(host, *pair, worse[host] - median(day[host] for day in past)))
+        middle = median(day[host] for day in past)
+        found.own_usual += [day[host] - middle for day in past]
+        found.own_changes.append(Change(host, *pair, worse[host] - middle))
+    return sequential([_worst(list(worse.values()))], [_worst(list(day.values())) for day in past])[0]
 
 
 def _pairs(readings: Readings, before: float, after: float, hosts: Iterable[str]) -> dict[str, Pair]:

@@ -9,16 +9,13 @@ reaches 1/a with a chance of at most a. A ratio well under the least of the grid
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from rollout.model.cohort import Cohort, Peer
 from rollout.model.comparison import (
-    DAY,
-    DAYS,
-    FEW,
     LAG,
-    LEAST_DAYS,
     MOST_TRIALS,
     Readings,
     is_control,
@@ -28,8 +25,15 @@ from rollout.model.comparison import (
 RATIOS = (3.0, 10.0, 30.0, 100.0)
 """How many times as often an upgraded host shows events; the least is the smallest effect of interest."""
 
-EARLIER = 4
-"""Stretches before the first host was touched: who shows events in them does so anyway, and says nothing about the upgrade."""
+YOUNG = 4
+"""Stretches after its upgrade in which a host is young. What an upgrade harms mostly shows soon, and among few young hosts it shows best."""
+
+EARLIER = 24
+"""Stretches before the first host was touched: who shows events in them does so anyway, and says nothing about the upgrade.
+
+Many, for while a host is being upgraded nobody counts its events: after few, those that show them now and then would be found out
+among the controls only, and would seem to be made by the upgrade.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +95,6 @@ def ends(cohort: Cohort, window: float, now: float) -> list[float]:
     return [number * window for number in range(max(first, last - MOST_TRIALS + 1), last + 1)]
 
 
-def instants(cohort: Cohort, window: float, now: float) -> list[float]:
-    """The ends of every stretch that has to be read."""
-    combos = by_combo(cohort)
-    found = ends(cohort, window, now)
-    for end in tuple(found):
-        if any(_is_alone(peers, end) for peers in combos):
-            found += _pasts(end)
-    return found
-
-
 def by_combo(cohort: Cohort) -> list[list[Peer]]:
     """The hosts of each combo in which something has been upgraded."""
     combos: dict[str, list[Peer]] = {}
@@ -109,34 +103,28 @@ def by_combo(cohort: Cohort) -> list[list[Peer]]:
     return [peers for peers in combos.values() if any(map(is_upgraded, peers))]
 
 
-def _is_alone(peers: Iterable[Peer], end: float) -> bool:
-    """Whether too few of its combo were untouched to be compared with."""
-    return sum(is_control(peer, end) for peer in peers) < FEW
-
-
-def _pasts(end: float) -> list[float]:
-    """The same stretch on the days before."""
-    return [end - day * DAY for day in range(1, DAYS + 1)]
-
-
 @dataclass(slots=True)
 class Counted:
-    """What the stretches told: `stretches` are those with controls, `own` those with the hosts' own days before in their place.
+    """What the stretches told; `young`: of the hosts that were upgraded at most `YOUNG` stretches ago.
 
     `fired`: upgraded hosts that showed events, and how many in that stretch. `noisy`: hosts that had shown some before they were
     touched. `silent`: upgraded hosts without a value in the newest stretch. `dark`: ends of stretches in which fewer than half of the
-    controls have one. `alone`: hosts with neither controls nor enough of a history.
+    controls have one. `upgraded`, `controls`: hosts that were watched on each side.
     """
 
     stretches: list[Stretch] = field(default_factory=list)
-    own: list[Stretch] = field(default_factory=list)
+    young: list[Stretch] = field(default_factory=list)
     fired: dict[str, float] = field(default_factory=dict)
     noisy: set[str] = field(default_factory=set)
     silent: list[str] = field(default_factory=list)
     dark: list[float] = field(default_factory=list)
     upgraded: set[str] = field(default_factory=set)
     controls: set[str] = field(default_factory=set)
-    alone: set[str] = field(default_factory=set)
+
+    @property
+    def e_value(self) -> float:
+        """The mean of the evidence of all upgraded hosts, and of that of the young ones: a martingale as well."""
+        return (e_value(self.stretches) + e_value(self.young)) / 2
 
     @property
     def controls_with(self) -> int:
@@ -152,58 +140,40 @@ def count(
     combos = by_combo(cohort)
     for end in ends(cohort, window, now):
         found.silent = []
+        values = {host: value for host, value in readings.get(end, {}).items() if math.isfinite(value)}
         for peers in combos:
-            ready = [
-                peer.host for peer in peers if is_upgraded(peer) and peer.healthy_at + settle <= end - window
-            ]
+            ready = {peer.host: peer.healthy_at + settle for peer in peers if is_upgraded(peer)}
+            young = {host for host, since in ready.items() if end - (YOUNG + 1) * window < since}
+            ready = {host: since for host, since in ready.items() if since <= end - window}
             controls = [peer.host for peer in peers if is_control(peer, end)]
-            _see(found, ready, controls, readings, end, least)
+            if 2 * sum(host in values for host in controls) < len(controls):
+                found.dark.append(end)
+            else:
+                _see(found, list(ready), young, controls, values, least)
     return found
 
 
 def _see(
     found: Counted,
     ready: Sequence[str],
+    young: AbstractSet[str],
     controls: Sequence[str],
-    readings: Readings,
-    end: float,
+    values: Mapping[str, float],
     least: float,
 ) -> None:
-    values = _known(readings, end)
-    known = [host for host in controls if host in values]
-    if 2 * len(known) < len(controls) or not (controls or any(host in values for host in ready)):
-        found.dark.append(end)
-        return
     found.silent += [host for host in ready if host not in values]
-    quiet = [host for host in known if host not in found.noisy]
-    watched = [host for host in ready if host in values and host not in found.noisy | found.fired.keys()]
+    known = found.noisy | found.fired.keys()
+    quiet = [host for host in controls if host in values and host not in known]
+    watched = [host for host in ready if host in values and host not in known]
     noisy = {host for host in quiet if _shows(values[host], least)}
     fired = {host: values[host] for host in watched if _shows(values[host], least)}
-    if len(controls) >= FEW:
-        found.stretches.append(Stretch(len(watched), len(quiet), len(fired), len(noisy)))
-    elif watched:
-        _look_back(found, watched, len(fired), readings, end, least)
+    found.stretches.append(Stretch(len(watched), len(quiet), len(fired), len(noisy)))
+    fresh, fresh_fired = young & set(watched), young & fired.keys()
+    found.young.append(Stretch(len(fresh), len(quiet), len(fresh_fired), len(noisy)))
     found.noisy |= noisy
     found.fired |= fired
     found.upgraded.update(watched)
     found.controls.update(quiet if watched else ())
-
-
-def _look_back(
-    found: Counted, watched: Sequence[str], fired: int, readings: Readings, end: float, least: float
-) -> None:
-    """Beside the same hosts on the days before: each host and day is one that might have shown events."""
-    days = [_known(readings, past) for past in _pasts(end)]
-    days = [day for day in days if all(host in day for host in watched)]
-    if len(days) < LEAST_DAYS:
-        found.alone.update(watched)
-        return
-    showed = sum(_shows(day[host], least) for day in days for host in watched)
-    found.own.append(Stretch(len(watched), len(watched) * len(days), fired, showed))
-
-
-def _known(readings: Readings, end: float) -> dict[str, float]:
-    return {host: value for host, value in readings.get(end, {}).items() if math.isfinite(value)}
 
 
 def _shows(value: float, least: float) -> bool:

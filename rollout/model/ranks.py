@@ -19,8 +19,8 @@ from dataclasses import dataclass
 GRID = tuple((share, steepness) for share in (0.15, 0.4, 0.95) for steepness in (3.0, 10.0, 40.0))
 """Shares of the upgraded hosts that are harmed, and how far to the top of the ranks that brings them."""
 
-MOST_CELLS = 200_000
-"""Entries of exact distributions that are worked out before the normal approximation does: a tenth of a second."""
+MOST_CELLS = 20_000
+"""Entries of exact distributions that are worked out before the normal approximation does: some ten milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
