@@ -1,7 +1,7 @@
 """`{{ host }}` and the like in settings: what is put in for a host."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
@@ -71,11 +71,14 @@ def address_of(subject: Subject) -> str:
     return text
 
 
-def filled(text: str, subject: Subject) -> list[str]:
-    """The texts that it stands for: one, or one for each value of a variable that is a list. Raises Unfilled."""
+def filled(text: str, subject: Subject, shape: Callable[[str], str] = str) -> list[str]:
+    """The texts that it stands for: one, or one for each value of a variable that is a list. Raises Unfilled.
+
+    `shape`: how a value is written there.
+    """
     texts = [text]
     for name in dict.fromkeys(FIELD.findall(text)):
-        values = _of(name, subject)
+        values = [shape(value) for value in _of(name, subject)]
         texts = [_put(one, name, value) for one in texts for value in values]
     if len(texts) > MOST:
         raise Unfilled(f"{printable(text, 80)!r} stands for {len(texts)} values, and {MOST} is the most")

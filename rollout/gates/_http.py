@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -26,6 +26,8 @@ from rollout.gates._server import Access, secret, trust
 from rollout.gates._trouble import Trouble
 from rollout.model.seams import Answer
 from rollout.ssh.printable import printable
+
+Said = TypeVar("Said")
 
 SHARE = 0.8
 """Of the gate's time-out: a server that hangs is reported as such before the engine stops waiting."""
@@ -44,6 +46,15 @@ class Reply:
     status: int
     data: Any
     date: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An answer as it came, without what we told in confidence. `cut`: there was more of it."""
+
+    status: int
+    text: str
+    cut: bool
 
 
 class Session:
@@ -116,11 +127,18 @@ class Session:
         self._secrets.append(word)
         return _Bearer(word)
 
+    def page(self, longest: int) -> Page:
+        """What stands at the URL itself, whatever its status: raises Trouble only where there is no answer of HTTP."""
+        return self._await(self._look(longest))
+
     def _ask(self, method: str, path: str, **body: Any) -> Reply:
+        return self._await(self._exchange(method, self.url + path, **body))
+
+    def _await(self, asked: Coroutine[Any, Any, Said]) -> Said:
         left = self._until - time.monotonic()
         self._received = 0
         try:
-            return self._within(left, self._exchange(method, self.url + path, **body))
+            return self._within(left, asked)
         except TimeoutError as error:
             heard = f"it sent {self._received} bytes" if self._received else "it said nothing"
             message = f"{self.who} did not answer within {self._seconds:.3g} s: {heard}"
@@ -128,11 +146,24 @@ class Session:
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise Trouble(*_told(error, self.who)) from error
 
-    def _within(self, seconds: float, asked: Coroutine[Any, Any, Reply]) -> Reply:
+    def _within(self, seconds: float, asked: Coroutine[Any, Any, Said]) -> Said:
         if seconds <= 0:
             asked.close()
             raise TimeoutError
         return self._loop.run_until_complete(asyncio.wait_for(asked, seconds))
+
+    async def _look(self, longest: int) -> Page:
+        found = bytearray()
+        async with self._client.stream("GET", self.url, headers={"Accept": "*/*"}) as response:
+            async for chunk in response.aiter_raw():
+                found += chunk
+                self._received = len(found)
+                if len(found) > longest:
+                    break
+        words = found[:longest].decode("utf-8", "replace")
+        for word in self._secrets:
+            words = words.replace(word, "***")
+        return Page(response.status_code, words, len(found) > longest)
 
     async def _exchange(self, method: str, url: str, **body: Any) -> Reply:
         async with self._client.stream(method, url, **body) as response:

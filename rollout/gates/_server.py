@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LONGEST_SECRET = 64 * 1024
 
 
-def _url(text: str) -> str:
+def checked_url(text: str) -> str:
     """An address without credentials: it is shown in verdicts and links."""
     try:
         parts = urlsplit(text)
@@ -37,7 +37,7 @@ def _url(text: str) -> str:
 
 
 def _plain_url(text: str) -> str:
-    if urlsplit(_url(text)).query:
+    if urlsplit(checked_url(text)).query:
         raise ValueError("must end before the ?")
     return text.rstrip("/")
 
@@ -48,7 +48,9 @@ def _file(text: str) -> str:
     return text
 
 
-AnyUrl = Annotated[str, AfterValidator(_url), Field(json_schema_extra={"pattern": "^https?://[^@# ]+$"})]
+AnyUrl = Annotated[
+    str, AfterValidator(checked_url), Field(json_schema_extra={"pattern": "^https?://[^@# ]+$"})
+]
 Url = Annotated[str, AfterValidator(_plain_url), Field(json_schema_extra={"pattern": "^https?://[^@?# ]+$"})]
 File = Annotated[str, AfterValidator(_file), Field(json_schema_extra={"pattern": "^[/~]"})]
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
