@@ -33,6 +33,7 @@ COMMANDS = {
     "promote": "End the soak now: ask the gates at once.",
     "skip": "Leave out a host that has not begun.",
     "abort": "End the run; what has begun comes to a safe point.",
+    "gate": "Ask one gate now, waive one, or write a new kind.",
     "retry": "Let a held host try again.",
     "resolve": "Say what became of a held host.",
     "retire": "Take a host out of the run.",

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import click
 import pytest
 
 from rollout.cli import COMMANDS
+from rollout.model.plan import GateRule, Moment
 from tests.cli.worlds import Typist, a_run, failing
 from tests.fleet import a_graph
 
@@ -33,6 +35,7 @@ LIGHT = [
     ["retry", "a1", "--reason", "x"],
     ["resolve", "a1", "--as", "done", "--reason", "x"],
     ["retire", "a1", "--reason", "x"],
+    ["gate", "waive", "errors", "--reason", "x"],
     ["abort", "--reason", "x"],
 ]
 
@@ -78,5 +81,6 @@ def test_help_imports_no_command(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", LIGHT, ids=lambda words: str(words[0]))
 def test_commands_that_need_only_the_journal_import_only_that(tmp_path: Path, words: list[str]) -> None:
-    a_run(tmp_path, a_graph({"a": 2, "b": 2}), failing("a1"))
+    gates = (GateRule("errors", "command", Moment("after", "upgrade")),)
+    a_run(tmp_path, replace(a_graph({"a": 2, "b": 2}), gates=gates), failing("a1"))
     assert not HEAVY & imported(tmp_path, *words)
