@@ -21,8 +21,8 @@ def here(**more: Any) -> Subject:
     return subject(Ran(0, "", ""), connect=lambda: connect("here", {"ansible_connection": "local"}), **fields)
 
 
-def ask(url: str, about: Subject | None = None, **settings: Any) -> Verdict:
-    return Kind.model_validate({"url": url, **settings}).check(about or here())
+def ask(url: str, about: Subject | None = None, source: str = "controller", **settings: Any) -> Verdict:
+    return Kind.model_validate({"url": url, "from": source, **settings}).check(about or here())
 
 
 @pytest.fixture(params=["controller", "host"])
@@ -49,7 +49,7 @@ def test_status_and_body_decide(
     said: bytes, settings: dict[str, Any], value: Answer, because: str, source: str
 ) -> None:
     with serving(said) as server:
-        told = ask(server.url, **settings, **{"from": source})
+        told = ask(server.url, **settings, source=source)
     assert told.value is value, told
     assert because in told.because
     assert told.samples["url"] == server.url
@@ -58,17 +58,17 @@ def test_status_and_body_decide(
 def test_a_service_that_refuses_or_hangs_fails_in_time(source: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    told = ask(f"http://127.0.0.1:{port}", **{"from": source})
+    told = ask(f"http://127.0.0.1:{port}", source=source)
     assert told.value is Answer.FAIL
     with serving(lambda _asked: lambda connection: time.sleep(0 * connection.fileno() + 2)) as server:
-        told = ask(server.url, here(timeout=1.5), **{"from": source})
+        told = ask(server.url, here(timeout=1.5), source=source)
     assert told.value is Answer.FAIL
 
 
 def test_placeholders_are_written_as_they_may_stand_in_a_url(source: str) -> None:
     with serving(reply(b"ok")) as server:
         port = server.url.rpartition(":")[2]
-        told = ask(f"http://{{{{ address }}}}:{port}/{{{{ zones }}}}?q={{{{ host }}}}", **{"from": source})
+        told = ask(f"http://{{{{ address }}}}:{port}/{{{{ zones }}}}?q={{{{ host }}}}", source=source)
     assert told.value is Answer.PASS, told
     assert [one.path.partition("?")[0] for one in server.asked] == ["/a%20b", "/c"]
     assert told.samples["url"].endswith("/c")
@@ -95,13 +95,13 @@ def test_a_certificate_that_is_not_trusted_is_no_answer(source: str, tmp_path: P
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(ours.issue("here"))
     with serving(reply(b"ok"), context) as server:
-        told = ask(server.url, **{"from": source})
+        told = ask(server.url, source=source)
         assert (told.value, "certificate" in told.because) == (Answer.FAIL, True)
         assert ask(server.url, tls={"ca": str(ours.file)}).value is Answer.PASS
 
 
 def test_a_host_without_curl_cannot_say() -> None:
-    told = ask("http://x/", subject(Ran(64, "", "the host has no curl\n")), **{"from": "host"})
+    told = ask("http://x/", subject(Ran(64, "", "the host has no curl\n")), source="host")
     assert (told.value, told.because) == (Answer.INCONCLUSIVE, "could not ask: the host has no curl")
 
 
