@@ -2,12 +2,13 @@
 
 import shlex
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from rollout.errors import HostKeyRefused, HostUnreachable, SshError
-from rollout.gates import _network, _reading, guests
+from rollout.gates import _reading, guests
+from rollout.gates.fingerprint import Kind as Fingerprint
 from rollout.model.seams import Answer, Connection, Ran, Subject, Verdict
 from rollout.ssh.printable import printable
 
@@ -18,9 +19,6 @@ GUARD = "/var/lib/rollout/guard"
 
 FRESH = 60
 """Seconds of the host's own clock after which an order is too old: a controller that was frozen sends it to a host in service."""
-
-SHOWN = 20
-"""How many differences a verdict keeps."""
 
 WRAP = "if [ $(id -u) = 0 ]; then sh -c {0}; elif sudo -n true 2>/dev/null; then sudo -n sh -c {0}; else sh -c {0}; fi"
 
@@ -159,36 +157,21 @@ def await_host(
 
 
 def compare(
-    subject: Subject,
-    before: tuple[str, ...],
-    samples: Mapping[str, Any],
-    until: float,
-    ignore: Sequence[str],
-    when: str,
+    subject: Subject, eye: Fingerprint, before: Verdict, samples: Mapping[str, Any], until: float, when: str
 ) -> Verdict:
-    """Whether all that was there before is there again, at the latest at `until`. What is new is told, and fails nothing."""
-    last: list[tuple[str, ...]] = []
-
-    def whole(connection: Connection) -> tuple[str, ...] | None:
-        after = _network.read(connection.run(_network.SCRIPT))
-        last[:] = [after] if after is not None else []
-        return after if after is not None and not _network.vanished(before, after, ignore) else None
-
-    found = await_host(subject, until, whole)
-    if isinstance(found, Verdict):
-        return found
-    if isinstance(found, str) and not last:
-        if found:
-            because = f"it came back and then did not answer any more: {found}"
-            return Verdict(Answer.FAIL, because, {**samples, "back": False})
-        return Verdict(Answer.INCONCLUSIVE, "its addresses, routes or rules cannot be read any more", samples)
-    after = last[0] if isinstance(found, str) else found
-    gone, new = _network.vanished(before, after, ignore), _network.vanished(after, before, ignore)
-    told = {**samples, "vanished": gone[:SHOWN], "appeared": new[:SHOWN]}
-    came = f"; new: {named(new)}" if new else ""
-    if gone:
-        return Verdict(Answer.FAIL, f"{when} this is missing: {named(gone)}{came}", told)
-    return Verdict(Answer.PASS, f"{when} it is as it was, {len(before)} lines compared{came}", told)
+    """Whether the host is again as `eye` saw it before, at the latest at `until` (monotonic). What is new is told, and fails nothing."""
+    before_it = replace(subject, remembered=before.samples, timeout=min(subject.timeout, 60.0))
+    pause = min(2.0, subject.timeout / 50)
+    while True:
+        found = eye.check(before_it)
+        if found.value is Answer.PASS or "host_key" in found.samples or time.monotonic() >= until:
+            break
+        time.sleep(pause)
+    told = {**samples, **found.samples}
+    if told.pop("reached", None) is False and "host_key" not in told:
+        because = f"{when} it answered, and then did not any more: {found.because}"
+        return Verdict(found.value, because, {**told, "back": False})
+    return Verdict(found.value, f"{when}: {found.because}", told)
 
 
 def guarded(ask: Callable[[], Verdict]) -> Verdict:
@@ -201,10 +184,3 @@ def guarded(ask: Callable[[], Verdict]) -> Verdict:
         return Verdict(Answer.FAIL, str(error), {"reached": False})
     except SshError as error:
         return Verdict(Answer.ERROR, str(error))
-
-
-def named(differences: Iterable[str], limit: int = 3) -> str:
-    """The first of them, and how many more there are."""
-    listed = list(differences)
-    more = f" and {len(listed) - limit} more" if len(listed) > limit else ""
-    return "; ".join(printable(one, 120) for one in listed[:limit]) + more

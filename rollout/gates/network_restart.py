@@ -12,8 +12,10 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from rollout.errors import HostUnreachable
-from rollout.gates import HostGate, _acting, _network, _reading
+from rollout.gates import HostGate, _acting, _reading
 from rollout.gates._settings import Seconds
+from rollout.gates.fingerprint import Globs
+from rollout.gates.fingerprint import Kind as Fingerprint
 from rollout.model.seams import Answer, Connection, Subject, Verdict
 from rollout.ssh.printable import printable
 
@@ -44,9 +46,9 @@ RESULT = (
 
 
 class Kind(HostGate):
-    """Restarts what manages the network, and compares addresses, routes, rules, links and name servers with those just before.
+    """Restarts what manages the network, and compares a fingerprint of NICs, addresses, routes and rules with one taken just before.
 
-    Samples: `restarted`, how many lines were `compared`, which `vanished` and `appeared`, and for how many seconds it was `away`.
+    Samples: what was `restarted`, for how many seconds it was `away`, and those of kind fingerprint.
     """
 
     canaries: ClassVar[bool] = True
@@ -64,10 +66,10 @@ class Kind(HostGate):
         description="How long after the restart the host is looked at; what is missing then may take as long again.",
         examples=["10s", "30s"],
     )
-    ignore: list[str] = Field(
-        default_factory=list,
-        description="Globs of lines that may vanish, as the verdict shows them.",
-        examples=[["route * dev veth*", "link veth*"]],
+    ignore: Globs = Field(
+        default=[],
+        description="Globs over SECTION/NAME of what does not count, as in kind fingerprint.",
+        examples=[["routes/* dev wg0 *"]],
     )
 
     def check(self, subject: Subject) -> Verdict:
@@ -78,14 +80,17 @@ class Kind(HostGate):
         began = time.monotonic()
         until = began + subject.timeout * _reading.SHARE
         file = f"/run/rollout-restart.{uuid.uuid4().hex}"
+        eye = Fingerprint(sections=["nics", "addresses", "routes", "rules"], ignore=self.ignore)
+        before = eye.remember(subject)
+        if before.value is not Answer.PASS:
+            return before
         with subject.connect() as connection:
             acts = self._acts(connection)
-            before = _network.read(connection.run(_network.SCRIPT))
             seen = _acting.boot_of(connection, 30.0)
             if isinstance(acts, Verdict):
                 return acts
-            if before is None or seen is None:
-                return Verdict(Answer.INCONCLUSIVE, "addresses, routes, rules or the boot id cannot be read")
+            if seen is None:
+                return Verdict(Answer.INCONCLUSIVE, "its boot id cannot be read", {"boot_id": ""})
             act = RESTARTED.format(act="; ".join(acts), file=file)
             try:
                 refused = _acting.begin(connection, subject, seen, act, subject.timeout / 2)
@@ -93,7 +98,14 @@ class Kind(HostGate):
                 refused = None  # it may have begun: the host is looked at all the same
         if refused is not None:
             return refused
-        return self._compare(subject, acts, before, file, until)
+        ended = self._ended(subject, acts, file, until)
+        if isinstance(ended, Verdict):
+            return ended
+        time.sleep(min(self.settle, max(0.0, until - time.monotonic())))
+        until = min(until, time.monotonic() + max(self.settle, 1.0))
+        return _acting.compare(
+            subject, eye, before, ended, until, f"after {' and '.join(ended['restarted'])}"
+        )
 
     def _acts(self, connection: Connection) -> list[str] | Verdict:
         if self.command is not None:
@@ -109,13 +121,9 @@ class Kind(HostGate):
             )
         return found
 
-    def _compare(
-        self, subject: Subject, acts: list[str], before: tuple[str, ...], file: str, until: float
-    ) -> Verdict:
-        samples: dict[str, Any] = {
-            "restarted": [printable(act, 120) for act in acts],
-            "compared": len(before),
-        }
+    def _ended(self, subject: Subject, acts: list[str], file: str, until: float) -> dict[str, Any] | Verdict:
+        """What is known of the restart once it has ended well, and the host answers."""
+        samples: dict[str, Any] = {"restarted": [printable(act, 120) for act in acts]}
         sent = time.monotonic()
         ended = _acting.await_host(subject, until, lambda connection: _result(connection, file))
         if isinstance(ended, Verdict):
@@ -132,11 +140,7 @@ class Kind(HostGate):
         if code:
             said = f": {words}" if words else ""
             return Verdict(Answer.FAIL, f"restarting its network failed with exit code {code}{said}", samples)
-        time.sleep(min(self.settle, max(0.0, until - time.monotonic())))
-        until = min(until, time.monotonic() + max(self.settle, 1.0))
-        return _acting.compare(
-            subject, before, samples, until, self.ignore, f"after {' and '.join(samples['restarted'])}"
-        )
+        return samples
 
 
 def _result(connection: Connection, file: str) -> tuple[int, str] | None:

@@ -9,9 +9,11 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from rollout.errors import HostUnreachable
-from rollout.gates import HostGate, _acting, _network, _reading
+from rollout.gates import HostGate, _acting, _reading
 from rollout.gates._acting import Boot
 from rollout.gates._settings import Seconds
+from rollout.gates.fingerprint import Globs
+from rollout.gates.fingerprint import Kind as Fingerprint
 from rollout.model.seams import Answer, Connection, Subject, Verdict
 
 REBOOT = "sleep 1; systemctl reboot || shutdown -r now || reboot"
@@ -23,8 +25,7 @@ LEEWAY = 30.0
 class Kind(HostGate):
     """Boots the host, waits for it, and compares it with what it was just before the boot.
 
-    Samples: the boot ids `before` and `after`, for how many seconds it was `away`, its `uptime`, how many lines were `compared`,
-    which `vanished` and `appeared`. A controller that dies meanwhile has the host booted a third time by the next one, which asks anew.
+    Samples: the boot ids `before` and `after`, for how many seconds it was `away`, its `uptime`, and those of kind fingerprint. A controller that dies meanwhile has the host booted a third time by the next one, which asks anew.
     """
 
     canaries: ClassVar[bool] = True
@@ -36,10 +37,10 @@ class Kind(HostGate):
         description="How long what is missing after the boot may take to come.",
         examples=["2m", "5m"],
     )
-    ignore: list[str] = Field(
-        default_factory=list,
-        description="Globs of lines that may vanish, as the verdict shows them.",
-        examples=[["route * dev veth*"]],
+    ignore: Globs = Field(
+        default=[],
+        description="Globs over SECTION/NAME of what does not count, as in kind fingerprint.",
+        examples=[["services/chrony*"]],
     )
 
     def check(self, subject: Subject) -> Verdict:
@@ -48,20 +49,28 @@ class Kind(HostGate):
 
     def _boot(self, subject: Subject) -> Verdict:
         until = time.monotonic() + subject.timeout * _reading.SHARE
+        eye = Fingerprint(ignore=self.ignore)
+        before = eye.remember(subject)
+        if before.value is not Answer.PASS:
+            return before
         with subject.connect() as connection:
-            before = _network.read(connection.run(_network.SCRIPT))
             seen = _acting.boot_of(connection, 30.0)
-            if before is None or seen is None:
-                return Verdict(Answer.INCONCLUSIVE, "addresses, routes, rules or the boot id cannot be read")
+            if seen is None:
+                return Verdict(Answer.INCONCLUSIVE, "its boot id cannot be read", {"boot_id": ""})
             try:
                 refused = _acting.begin(connection, subject, seen, REBOOT, subject.timeout / 2)
             except HostUnreachable:
                 refused = None  # it may have begun: the host is looked at all the same
         if refused is not None:
             return refused
-        return self._compare(subject, seen, before, until)
+        booted = self._booted(subject, seen, until)
+        if isinstance(booted, Verdict):
+            return booted
+        until = min(until, time.monotonic() + max(self.settle, 1.0))
+        return _acting.compare(subject, eye, before, booted, until, "after one more boot")
 
-    def _compare(self, subject: Subject, seen: Boot, before: tuple[str, ...], until: float) -> Verdict:
+    def _booted(self, subject: Subject, seen: Boot, until: float) -> dict[str, Any] | Verdict:
+        """What is known of the boot once the host answers again."""
         sent = time.monotonic()
 
         def booted(connection: Connection) -> Boot | None:
@@ -72,7 +81,7 @@ class Kind(HostGate):
         if isinstance(now, Verdict):
             return now
         away = round(time.monotonic() - sent, 1)
-        samples: dict[str, Any] = {"before": seen.boot_id, "away": away, "compared": len(before)}
+        samples: dict[str, Any] = {"before": seen.boot_id, "away": away}
         if isinstance(now, str):
             why = f"does not answer: {now}" if now else f"still runs the boot {seen.boot_id}"
             return Verdict(
@@ -84,5 +93,4 @@ class Kind(HostGate):
         if now.uptime > away + LEEWAY:
             because = f"its boot id is new, but it has been up for {now.uptime:.0f} s, and was told to boot {away:.0f} s ago"
             return Verdict(Answer.FAIL, because, samples)
-        until = min(until, time.monotonic() + max(self.settle, 1.0))
-        return _acting.compare(subject, before, samples, until, self.ignore, "after one more boot")
+        return samples

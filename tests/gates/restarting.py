@@ -4,17 +4,20 @@ import re
 from dataclasses import dataclass, field
 
 from rollout.errors import HostUnreachable
-from rollout.gates import _acting, _network
+from rollout.gates import _acting
+from rollout.gates._fingerprint_script import END
 from rollout.model.seams import Connection, Ran, Subject
 from rollout.ssh.testing import FakeConnection
 
 CLEAR = "init systemd\ncount 130\nuser 0\nend-of-guests\n"
 BEGUN = Ran(0, f"{CLEAR}begun\n", "")
 LINKS = (
-    "link 2: eth0: <UP> mtu 1500 qdisc x state UP mode DEFAULT",
-    "address 2: eth0    inet 10.0.0.2/24 scope global eth0",
+    "nics eth0\t driver=ixgbe bus=0000:3b:00.0/0 mac=3c:fd:fe:00:00:01 assigned=0 state=up mtu=1500",
+    "raw-addresses 2: eth0    inet 10.0.0.2/24 scope global eth0",
+    "raw-rules ipv4 0:\tfrom all lookup local",
 )
-ROUTES = ("route4 default via 10.0.0.1 dev eth0 ", "route4 10.9.0.0/16 via 10.0.0.9 dev eth0")
+ROUTES = ("raw-routes default via 10.0.0.1 dev eth0 ", "raw-routes 10.9.0.0/16 via 10.0.0.9 dev eth0")
+READ = ("read nics sysfs", "read addresses ip", "read routes ip", "read rules ip", END)
 
 
 @dataclass
@@ -38,11 +41,11 @@ class Machine(FakeConnection):
 
     def run(self, command: str, timeout: float = 30.0) -> Ran:
         del timeout
-        if command == _network.SCRIPT:
+        if f"echo {END}" in command:
             lines: tuple[str, ...] = (*LINKS, *ROUTES)
             if self.acted:
                 lines = self.after.pop(0) if len(self.after) > 1 else self.after[0]
-            return Ran(0, "\n".join([*lines, "end-of-network", ""]), "")
+            return Ran(0, "\n".join([*lines, *READ, ""]), "")
         if command == _acting.BOOT:
             booted = bool(self.acted) and self.boots
             uptime = self.uptime if booted else 5000.0
