@@ -12,7 +12,7 @@ from urllib.parse import quote
 from rollout.gates._trouble import Trouble
 from rollout.model.cohort import Peer, Stage
 from rollout.model.plan import PER_COMBO, PER_HOST, PER_RUN, PER_WAVE
-from rollout.model.seams import Answer, Subject
+from rollout.model.seams import Answer, Subject, Verdict
 from rollout.ssh.printable import printable
 
 HOLE = re.compile(r"\{\{\s*([A-Za-z0-9][A-Za-z0-9._-]{0,62})\s*\}\}")
@@ -88,15 +88,18 @@ def query_of(query: str, values: Values) -> str:
 
 
 def _filled(piece: _Piece, values: Values) -> str:
-    return HOLE.sub(lambda hole: _put(piece, values[hole[1]]), piece.text)
+    return HOLE.sub(lambda hole: in_string(_shown(values[hole[1]], piece.matches)), piece.text)
 
 
-def _put(piece: _Piece, value: Value) -> str:
+def filled(text: str, values: Values, *, expression: bool) -> str:
+    """The text itself, for what is not quoted again; with `expression` it is a regular expression."""
+    return HOLE.sub(lambda hole: _shown(values[hole[1]], expression), text)
+
+
+def _shown(value: Value, expression: bool) -> str:
     if isinstance(value, tuple):
-        return in_string(alternation(value))
-    if not piece.quote:
-        return value
-    return in_string(in_expression(value) if piece.matches else value)
+        return alternation(value)
+    return in_expression(value) if expression else value
 
 
 def in_string(value: str) -> str:
@@ -155,6 +158,29 @@ def _own(subject: Subject) -> dict[str, str]:
         address = (peer.address if peer else "") or (said if isinstance(said, str) else "") or subject.host
         known |= {"host": subject.host, "address": address}
     return known
+
+
+def of_peer(peer: Peer, wanted: Collection[str]) -> dict[str, str]:
+    """A value for each of the names, of one host of a cohort. Raises Trouble for one that is not known."""
+    known = {**(peer.factors or {}), "host": peer.host, "address": address_of(peer), COMBO: peer.combo}
+    lacking = next((name for name in wanted if not known.get(name)), None)
+    if lacking is not None:
+        raise Trouble(Answer.ERROR, f"{{{{ {lacking} }}}} is not known of {printable(peer.host, 80)}")
+    return {name: known[name] for name in wanted}
+
+
+def nobody(values: Values, subject: Subject) -> Verdict | None:
+    """A question about hosts of which there are none is not asked: it would be about nothing, or about all others."""
+    empty = [name for name, value in values.items() if value == ()]
+    if not empty:
+        return None
+    counts = {name: len(value) for name, value in values.items() if isinstance(value, tuple)}
+    samples = {**counts, "cohort": len(subject.cohort.peers)}
+    if "untouched" in empty or not subject.cohort.peers:
+        return Verdict(
+            Answer.INCONCLUSIVE, f"no host is {empty[0]}: there is nothing to compare with", samples
+        )
+    return Verdict(Answer.PASS, f"no host is {empty[0]} so far: there is nothing to ask about", samples)
 
 
 def objection(name: str, per: str, factors: Collection[str]) -> str:

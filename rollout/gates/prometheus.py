@@ -144,7 +144,7 @@ class Kind(Access, Comparing, FleetGate):
         try:
             names = _placeholders.names(self.query)
             values = _placeholders.values_of(subject, names, self.match == "address")
-            nothing = _nobody(values, subject)
+            nothing = _placeholders.nobody(values, subject)
             if nothing is not None:
                 return nothing
             query = _placeholders.query_of(self.query, values)
@@ -268,20 +268,6 @@ class Kind(Access, Comparing, FleetGate):
             times = {"from": f"{begin * 1000:.0f}", "to": f"{now * 1000:.0f}"}
             found = _placeholders.in_link(self.link, {**texts, **times, "query": query})
         return found if len(found) <= LONGEST_LINK else ""
-
-
-def _nobody(values: Mapping[str, Any], subject: Subject) -> Verdict | None:
-    """A query about hosts of which there are none is not asked: it would be about nothing, or about all others."""
-    empty = [name for name, value in values.items() if value == ()]
-    if not empty:
-        return None
-    counts = {name: len(value) for name, value in values.items() if isinstance(value, tuple)}
-    samples = {**counts, "cohort": len(subject.cohort.peers)}
-    if "untouched" in empty or not subject.cohort.peers:
-        return Verdict(
-            Answer.INCONCLUSIVE, f"no host is {empty[0]}: there is nothing to compare with", samples
-        )
-    return Verdict(Answer.PASS, f"no host is {empty[0]} so far: there is nothing to ask about", samples)
 
 
 def _sentence(held: list[Held], limits: Thresholds) -> str:
