@@ -2,27 +2,40 @@
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from rollout.gates import _reading
-from rollout.model.seams import Answer, Ran, Subject, Verdict
+from rollout.gates import HostGate, _reading
+from rollout.gates._boot_health import (
+    KEPT,
+    PATTERNS,
+    Health,
+    bad_lines,
+    failed_units,
+    hypervisors,
+    is_another_boots,
+    judge_hypervisor,
+    judge_log,
+    judge_units,
+)
+from rollout.gates._boot_script import END, script
+from rollout.model import versions
+from rollout.model.seams import Answer, Subject, Verdict
 from rollout.ssh.printable import printable
-
-SCRIPT = """\
-printf 'boot_id %s\\n' "$(cat /proc/sys/kernel/random/boot_id)"
-printf 'uptime %s\\n' "$(cut -d' ' -f1 /proc/uptime)"
-printf 'kernel %s\\n' "$(uname -r)"
-grep -E '^(ID|VERSION_ID)=' /etc/os-release | sed 's/=/ /'
-echo end-of-boot
-"""
 
 FACTOR = "os"
 """The factor of a combo's `to` that says which OS is expected, written as `ID-VERSION_ID` of /etc/os-release."""
 
+HYPERVISOR = "hypervisor"
+"""As FACTOR, for `hypervisor: target`: written as the shipped probe does, `kvm-10.0.2` or `xen-4.17`."""
+
+TARGET = "target"
+
 CHANGED = "changed"
+Said = list[tuple[str, str]]
 BOOT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -47,15 +60,31 @@ Globs = Annotated[
 ]
 
 
-class Kind(BaseModel):
+def _is_range(text: str) -> str:
+    wrong = versions.mistake(text)
+    if wrong:
+        raise ValueError(wrong)
+    return text
+
+
+Ranges = Annotated[
+    list[Annotated[str, Field(min_length=1), AfterValidator(_is_range)]],
+    Field(min_length=1),
+    BeforeValidator(_listed),
+    WithJsonSchema(_PUBLISHED),
+]
+
+
+class Kind(HostGate):
     """Compares with what it saw before the first disruptive step.
 
     `os`: globs, any of which may fit `ID-VERSION_ID` of /etc/os-release (`debian-13`); without it the combo's `to` is used
     if it names the factor `os`. `kernel`: globs for `uname -r`, or `changed`.
-    Samples: `boot_id`, `uptime` (seconds), `os`, `kernel`, and `asked` (the controller's clock).
+    Units that failed since, and damage that the kernel's log tells of, fail too; `hypervisor` is looked at when it is set.
+    Samples: `boot_id`, `uptime` (seconds), `os`, `kernel`, `asked` (the controller's clock), and as looked at `hypervisor`, `systemd` (its state), `failed`
+    units, `log` (bad lines).
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     remembers: ClassVar[bool] = True
 
     os: Globs | None = Field(
@@ -69,28 +98,99 @@ class Kind(BaseModel):
         examples=["changed", "6.12.*"],
     )
 
+    hypervisor: Ranges | None = Field(
+        default=None,
+        description="kvm-10.0.2, qemu-10.0.2, libvirt-11.3.0 or xen-4.17.5 of what runs: a glob, a range or several; or target: that of the combo's `to`.",
+        examples=["kvm-10.*", ">=kvm-9.2", "target"],
+    )
+    failed_units: Literal["new", "none", "any"] = Field(
+        default="new",
+        description="new: no unit of systemd has failed that had not failed before; none: none has; any: not looked at.",
+        examples=["none"],
+    )
+    ignore_units: list[Annotated[str, Field(min_length=1)]] = Field(
+        default=[], description="Globs of units that may have failed.", examples=[["fwupd*"]]
+    )
+    dmesg: list[re.Pattern[str]] | None = Field(
+        default=None,
+        description="Regular expressions that no line of the kernel's log since the boot may hold; panics, hangs and damage if left out; [] for none.",
+        examples=[["tainted", "link is not ready"]],
+    )
+    ignore_dmesg: list[re.Pattern[str]] = Field(
+        default=[],
+        description="Regular expressions of lines in the kernel's log that do not count.",
+        examples=[["I/O error, dev sdz"]],
+    )
+
     def remember(self, subject: Subject) -> Verdict:
-        """What the host runs now."""
-        seen = _look(subject)
+        """What the host runs now, and which units have failed before anything was done."""
+        seen = _look(subject, script(hypervisor=False, units=self.failed_units != "any", log=False))
         if isinstance(seen, Verdict):
             return seen
-        return Verdict(Answer.PASS, f"it runs {seen['os']}, kernel {seen['kernel']}", seen)
+        samples = dict(seen.samples)
+        if self.failed_units != "any":
+            samples["systemd"], failed = failed_units(seen.said)
+            if failed is not None:
+                samples["failed"] = failed
+        return Verdict(Answer.PASS, f"it runs {samples['os']}, kernel {samples['kernel']}", samples)
 
     def check(self, subject: Subject) -> Verdict:
         """All of it must hold; without a memory of the boot before nothing can be known."""
-        seen = _look(subject)
+        wanted, patterns = self._hypervisor(subject), self._patterns()
+        units = self.failed_units != "any"
+        seen = _look(subject, script(hypervisor=bool(wanted), units=units, log=bool(patterns)))
         if isinstance(seen, Verdict):
             return seen
-        before = subject.remembered
+        before, said, samples = subject.remembered, seen.said, dict(seen.samples)
         if not _is_memory(before):
             return Verdict(
-                Answer.INCONCLUSIVE, "what ran before the first disruptive step was not recorded", seen
+                Answer.INCONCLUSIVE, "what ran before the first disruptive step was not recorded", samples
             )
-        wrong = _not_booted(seen, before) or self._wrong_os(seen, subject) or self._wrong_kernel(seen, before)
-        if wrong:
-            return Verdict(Answer.FAIL, wrong, seen)
-        because = f"it booted {seen['uptime']:.0f} s ago into {seen['os']}, kernel {seen['kernel']}"
-        return Verdict(Answer.PASS, because, seen)
+        wrong = (
+            _not_booted(samples, before)
+            or self._wrong_os(samples, subject)
+            or self._wrong_kernel(samples, before)
+        )
+        health = Health([wrong] if wrong else [])
+        if wanted:
+            found = samples["hypervisor"] = hypervisors(said)
+            judge_hypervisor(found, dict(said), wanted, health)
+        if units:
+            self._judge_units(said, before.get("failed"), samples, health)
+        if patterns:
+            self._judge_log(said, samples, patterns, health)
+        return _verdict(samples, health)
+
+    def _hypervisor(self, subject: Subject) -> Sequence[str]:
+        if self.hypervisor == [TARGET]:
+            return subject.target.get(HYPERVISOR, ())
+        return self.hypervisor or ()
+
+    def _patterns(self) -> list[re.Pattern[str]]:
+        return [re.compile(text) for text in PATTERNS] if self.dmesg is None else self.dmesg
+
+    def _judge_units(self, said: Said, before: Any, samples: dict[str, Any], health: Health) -> None:
+        state, failed = failed_units(said)
+        samples |= {"systemd": state, "failed": (failed or [])[:KEPT]}
+        judge_units(
+            state,
+            failed,
+            before,
+            none_at_all=self.failed_units == "none",
+            ignored=self.ignore_units,
+            health=health,
+        )
+
+    def _judge_log(
+        self, said: Said, samples: dict[str, Any], patterns: list[re.Pattern[str]], health: Health
+    ) -> None:
+        log = [value for key, value in said if key == "log"]
+        if is_another_boots(log, samples["uptime"]):
+            log = []
+        bad = bad_lines(log, patterns, self.ignore_dmesg)
+        samples |= {"log_lines": len(log), "log": bad[:KEPT]}
+        cut = any(key == "log-cut" for key, _ in said)
+        judge_log(log, bad, cut=cut, asked=self.dmesg is not None, health=health)
 
     def _wrong_os(self, seen: Mapping[str, Any], subject: Subject) -> str | None:
         globs = self.os or subject.target.get(FACTOR, ())
@@ -108,19 +208,26 @@ class Kind(BaseModel):
         return f"its kernel is {seen['kernel']}, and {_or(globs)} is expected"
 
 
-def _look(subject: Subject) -> dict[str, Any] | Verdict:
-    ran = _reading.ask(subject, SCRIPT)
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    said: Said
+    samples: Mapping[str, Any]
+
+
+def _look(subject: Subject, text: str) -> _Seen | Verdict:
+    ran = _reading.ask(subject, text)
     if isinstance(ran, Verdict):
         return ran
-    seen = _read(ran)
-    if seen is None:
+    said = _reading.lines(ran, END) or []
+    samples = _read(said)
+    if samples is None:
         because = f"boot id, uptime, kernel or /etc/os-release cannot be read: {_reading.last_words(ran)}"
         return Verdict(Answer.INCONCLUSIVE, because, {"out": printable(ran.out), "err": printable(ran.err)})
-    return {**seen, "asked": subject.now}
+    return _Seen(said, {**samples, "asked": subject.now})
 
 
-def _read(ran: Ran) -> dict[str, Any] | None:
-    said = dict(_reading.lines(ran, "end-of-boot") or ())
+def _read(pairs: Said) -> dict[str, Any] | None:
+    said = dict(pairs)
     try:
         uptime = float(said.get("uptime", ""))
         parts = ["".join(shlex.split(said.get(key, ""))) for key in ("ID", "VERSION_ID")]
@@ -131,6 +238,18 @@ def _read(ran: Ran) -> dict[str, Any] | None:
         return None
     words = {"os": "-".join(part for part in parts if part), "kernel": kernel}
     return {"boot_id": boot_id, "uptime": uptime, **{key: printable(word, 80) for key, word in words.items()}}
+
+
+def _verdict(samples: Mapping[str, Any], health: Health) -> Verdict:
+    if health.wrong:
+        return Verdict(Answer.FAIL, "; ".join(health.wrong), samples)
+    if health.doubts:
+        return Verdict(Answer.INCONCLUSIVE, "; ".join(health.doubts), samples)
+    notes = "".join(f"; {note}" for note in health.notes)
+    because = (
+        f"it booted {samples['uptime']:.0f} s ago into {samples['os']}, kernel {samples['kernel']}{notes}"
+    )
+    return Verdict(Answer.PASS, because, samples)
 
 
 def _is_memory(before: Mapping[str, Any]) -> bool:

@@ -1,10 +1,11 @@
 """Whether the packages of the host are those that are expected, in order, and changed by nobody else."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from rollout.gates import HostGate, _reading
 from rollout.gates._packages_script import END, script
@@ -34,6 +35,9 @@ _PERIODIC = ("Unattended-Upgrade", "Update-Package-Lists", "Download-Upgradeable
 """What apt's timers do, if told to: all three take apt's locks."""
 
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
+
+
 def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
@@ -52,7 +56,15 @@ Wanted = Annotated[
     BeforeValidator(_listed),
     WithJsonSchema({"type": ["string", "array"], "minLength": 1, "minItems": 1, "items": {"type": "string"}}),
 ]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9+._-]*$")]
+
+
+def _is_name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise ValueError(f"{text!r} is no name of a package")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_is_name)]
 
 
 @dataclass(slots=True)
