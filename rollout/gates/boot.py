@@ -75,6 +75,15 @@ Ranges = Annotated[
 ]
 
 
+def _finds_something(pattern: re.Pattern[str]) -> re.Pattern[str]:
+    if pattern.search(""):
+        raise ValueError(f"{pattern.pattern!r} is found in every line")
+    return pattern
+
+
+Pattern = Annotated[re.Pattern[str], AfterValidator(_finds_something)]
+
+
 class Kind(HostGate):
     """Compares with what it saw before the first disruptive step.
 
@@ -111,12 +120,12 @@ class Kind(HostGate):
     ignore_units: list[Annotated[str, Field(min_length=1)]] = Field(
         default=[], description="Globs of units that may have failed.", examples=[["fwupd*"]]
     )
-    dmesg: list[re.Pattern[str]] | None = Field(
+    dmesg: list[Pattern] | None = Field(
         default=None,
         description="Regular expressions that no line of the kernel's log since the boot may hold; panics, hangs and damage if left out; [] for none.",
         examples=[["tainted", "link is not ready"]],
     )
-    ignore_dmesg: list[re.Pattern[str]] = Field(
+    ignore_dmesg: list[Pattern] = Field(
         default=[],
         description="Regular expressions of lines in the kernel's log that do not count.",
         examples=[["I/O error, dev sdz"]],
