@@ -10,7 +10,6 @@ from rollout.model.cohort import Cohort, Peer, Stage
 from rollout.model.decision import Ask
 from rollout.model.graph import Graph, Node
 from rollout.model.plan import DURING
-from rollout.model.question import Question, concerned
 from rollout.model.seams import Connection, Outcome, Subject
 from rollout.model.state import HostState, State, Status
 
@@ -102,8 +101,16 @@ class Subjects:
             **told,
         )
 
+    def _concerned(self, ask: Ask, state: State) -> tuple[Node, ...]:
+        if ask.moment == DURING:
+            asked = (nodes for question, nodes in state.during.items() if question.key == ask.subject)
+            return next(asked, ())
+        if ask.about:
+            return tuple(self._graph.nodes[name] for name in self._graph.waves[ask.about].hosts)
+        return tuple(self._graph.nodes.values())
+
     def _of_fleet(self, ask: Ask, state: State, now: float, told: dict[str, Any]) -> Subject:
-        nodes = tuple(concerned(self._graph, Question(ask.gate, ask.moment, ask.about)))
+        nodes = self._concerned(ask, state)
         subset = dict(subset_of(ask.about)) if ask.moment == DURING else {}
         combos = {node.combo for node in nodes}
         (combo,) = combos if len(combos) == 1 else (subset.pop(COMBO, ""),)

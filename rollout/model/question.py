@@ -1,14 +1,14 @@
 """Questions about the fleet: of the run, of a wave, of a combo, of each value of a factor."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from rollout.model.breaker import COMBO, Subset, key_of
 from rollout.model.graph import Graph, Node
 from rollout.model.plan import DURING, PER_COMBO, PER_RUN, GateRule
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Question:
     """`about` is the key of the hosts that it is about (`rollout.model.breaker`), or a wave's id."""
 
@@ -16,7 +16,7 @@ class Question:
     moment: str
     about: str
 
-    @property
+    @cached_property
     def key(self) -> str:
         """How it is known in `RunState.standing`."""
         return key(self.moment, self.rule.name, self.about)
@@ -26,10 +26,14 @@ def key(moment: str, gate: str, about: str) -> str:
     return f"{moment}/{gate}/{about}"
 
 
-def during(graph: Graph) -> tuple[Question, ...]:
-    """All that is asked while anything is in flight, in the plan's order."""
-    rules = graph.fleet_gates.get(DURING, ())
-    return tuple(Question(rule, DURING, about) for rule in rules for about in _abouts(graph, rule))
+def during(graph: Graph) -> dict[Question, tuple[Node, ...]]:
+    """All that is asked while anything is in flight, in the plan's order, and the hosts that each question is about."""
+    found: dict[Question, list[Node]] = {}
+    for rule in graph.fleet_gates.get(DURING, ()):
+        asked = {about: Question(rule, DURING, about) for about in _abouts(graph, rule)}
+        for node in graph.nodes.values():
+            found.setdefault(asked[about_of(rule, node)], []).append(node)
+    return {question: tuple(nodes) for question, nodes in found.items()}
 
 
 def _abouts(graph: Graph, rule: GateRule) -> tuple[str, ...]:
@@ -44,12 +48,3 @@ def about_of(rule: GateRule, node: Node) -> str:
     if not subset and rule.per in node.factors:
         subset = ((rule.per, node.factors[rule.per]),)
     return key_of(subset)
-
-
-def concerned(graph: Graph, question: Question) -> Iterator[Node]:
-    """The hosts that it is about."""
-    if question.about in graph.waves and question.moment != DURING:
-        return (graph.nodes[name] for name in graph.waves[question.about].hosts)
-    if question.moment != DURING:
-        return iter(graph.nodes.values())
-    return (node for node in graph.nodes.values() if about_of(question.rule, node) == question.about)

@@ -90,7 +90,8 @@ class State:
         """Questions about the fleet that are in flight."""
         self.heard: dict[str, float] = {}
         """When each of them was answered last, to this controller."""
-        self.during: tuple[Question, ...] = during(graph)
+        self.during: dict[Question, tuple[Node, ...]] = during(graph)
+        """What is asked all the time, and the hosts that each question is about."""
         self.learned = Learned()
         self.evidence = Evidence(graph.nodes, {slot.partition("=")[0] for slot in graph.caps})
         self.walking = 0
@@ -113,8 +114,7 @@ class State:
         longest_first = sorted(graph.nodes, key=lambda name: -graph.nodes[name].expect)
         self._order = {name: index for index, name in enumerate(longest_first)}
         self._shown: dict[str, Facets] = {}
-        self.ready = Queues()
-        self.waiting = Queues()
+        self.ready, self.waiting = Queues(), Queues()
         self.slots = Slots(graph.caps, domains, self.ready, self.waiting)
         for host in self.hosts.values():
             for step, seconds in host.spent.items():
