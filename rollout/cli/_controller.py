@@ -72,6 +72,7 @@ def real(graph: Graph, inventory: "Inventory", plan_file: Path, units: Path) -> 
     """
     from rollout.executors._unit import file_name
     from rollout.executors.ansible import AnsibleExecutor
+    from rollout.executors.checks import Checks
     from rollout.executors.sweep import Sweep
     from rollout.plan.vaults import Vaults
 
@@ -102,6 +103,7 @@ def real(graph: Graph, inventory: "Inventory", plan_file: Path, units: Path) -> 
     asker = ThreadedAsker(gates(graph))
     paths = ThreadedPaths(Examiner(SshWays(graph, lambda host: vaults.opened(host, variables_of(host)))))
     kept = units.parent / "gates"
+    check = Checks(units.parent / "checks", variables_of, inventory.groups, folder, at_once=graph.controller)
 
     def folder_of(run: str, host: str) -> str:
         return str(kept / file_name(run) / file_name(host))
@@ -117,6 +119,7 @@ def real(graph: Graph, inventory: "Inventory", plan_file: Path, units: Path) -> 
         sweep.run,
         paths,
         folder_of,
+        check,
     )
 
 

@@ -86,7 +86,11 @@ def gates(graph: Graph, reach: _controller.Reach) -> dict[str, str]:
 
 
 def _of_hosts(graph: Graph) -> list[Ask]:
-    rules = [rule for rule in graph.gates_at.get(("before", "run"), ()) if not rule.shadow]
+    all_rules = [rule for rule in graph.gates_at.get(("before", "run"), ()) if not rule.shadow]
+    rules = [rule for rule in all_rules if rule.playbook is None]
+    for rule in all_rules:
+        if rule.playbook is not None:
+            click.echo(f"gate {rule.name} is not asked: its playbook is run by runs alone")
     return [Ask(host, rule, BEFORE_RUN, False, "dry run") for rule in rules for host in graph.nodes]
 
 

@@ -213,6 +213,7 @@ def _subject(known: Known, reach: "Reach", units: Path, asked: Ask, now: float) 
         reach.connect,
         run=known.run or SCRATCH,
         folder_of=lambda _host: str(folder),
+        check=reach.check,
     )
     subject = subjects.asked(asked, known.state, known.remembered or {}, now)
     return replace(subject, run_began=subject.run_began or now)
