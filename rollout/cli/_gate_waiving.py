@@ -25,7 +25,7 @@ def waive(name: str, reason: str, journal: str | None, run: str | None) -> None:
     with _runs.existing(journal) as book:
         row = _requests.unfinished(book, run)
         _refuse_unknown(book, row, name)
-        before = _waived(book, row).get(name)
+        before = _runs.waived(book, row.id).get(name)
         if before is not None:
             click.echo(f"run {plain(row.id)}: gate {plain(name)} is waived already: {plain(before)}")
             return
@@ -44,10 +44,3 @@ def _refuse_unknown(book: Journal, row: RunRow, name: str) -> None:
     known = f"it has {listed(gates, 20)}" if gates else "it has none that could be waived"
     hint = f"did you mean {plain(close[0])!r}?" if close else known
     raise UsageError(f"run {plain(row.id)} has no gate {plain(name)!r}; {hint}")
-
-
-def _waived(book: Journal, row: RunRow) -> dict[str, str]:
-    """Gates and why, requests that no controller has read yet included."""
-    unread = (event for event in _runs.unread(book, row.id) if event.kind is Kind.WAIVED)
-    asked = {str(event.data.get("gate", "")): event.because for event in unread}
-    return {**asked, **book.state(row.id).waived}

@@ -87,6 +87,12 @@ def paused(book: Journal, run: str) -> str | None:
     return found
 
 
+def waived(book: Journal, run: str) -> dict[str, str]:
+    """Gates and why, requests that nobody has read yet included."""
+    asked = (event for event in unread(book, run) if event.kind is Kind.WAIVED)
+    return {**{str(event.data.get("gate", "")): event.because for event in asked}, **book.state(run).waived}
+
+
 def aborted(book: Journal, run: str) -> str | None:
     """Why the run was aborted, requests that nobody has read yet included."""
     asked = [event.because for event in unread(book, run) if event.kind is Kind.ABORTED]
@@ -201,6 +207,8 @@ def standing(book: Journal, row: RunRow, *, whole: bool = False) -> Standing:
         running=sorted(_under_way(book, row.id), key=lambda step: step.since),
         paused_at=state.paused_at,
         eta=_eta(everything) if everything is not None else None,
+        gates=tuple(state.standing.values()),
+        waived=waived(book, row.id),
     )
 
 

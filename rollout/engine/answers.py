@@ -1,5 +1,7 @@
 """A gate's answer as the journal gets it."""
 
+from typing import Any
+
 from rollout.model.decision import Ask
 from rollout.model.event import Event, Kind
 from rollout.model.plan import DURING
@@ -10,15 +12,17 @@ SAYS = 600.0
 """Seconds after which a gate that is asked `during` the run, and goes on passing, is written down again."""
 
 
-def answer_event(ask: Ask, verdict: Verdict) -> Event:
-    """What it saw goes with it."""
-    data = {
+def answer_event(ask: Ask, verdict: Verdict, *, waived: bool = False) -> Event:
+    """What it saw goes with it, and whether it decided anything then."""
+    data: dict[str, Any] = {
         "gate": ask.gate.name,
         "moment": ask.moment,
         "value": str(verdict.value),
         "samples": dict(verdict.samples),
     }
     data |= {"link": verdict.link} if verdict.link else {}
+    data |= {"shadow": True} if ask.gate.shadow else {}
+    data |= {"waived": True} if waived else {}
     data |= {} if ask.host else {"about": ask.about}
     return Event(Kind.ANSWERED, verdict.because, ask.host or None, data=data)
 

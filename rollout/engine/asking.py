@@ -34,8 +34,12 @@ def _sound(verdict: Verdict) -> Verdict:
     value, because, samples = Answer(verdict.value), str(verdict.because), dict(verdict.samples)
     json.dumps(samples, allow_nan=False)
     if value is Answer.PASS and not samples:
-        return Verdict(Answer.INCONCLUSIVE, f"it passed without a sample, which proves nothing: {because}")
-    return Verdict(value, because, samples)
+        return Verdict(
+            Answer.INCONCLUSIVE,
+            f"it passed without a sample, which proves nothing: {because}",
+            link=str(verdict.link),
+        )
+    return Verdict(value, because, samples, str(verdict.link))
 
 
 def is_lost(verdict: Verdict) -> bool:

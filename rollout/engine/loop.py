@@ -220,7 +220,7 @@ class Engine:
             return  # an answer that came after its time-out
         del self._asked[answered.subject]
         verdict = answered.verdict
-        news = answer_event(ask, verdict)
+        news = answer_event(ask, verdict, waived=ask.gate.name in self.state.run.waived)
         if not ask.host:
             self._must_record(news_about_fleet(self.state, ask, news, self._now()))
             return

@@ -66,7 +66,8 @@ class Kind(StrEnum):
     YIELDED = "slot-yielded"
     """The slot that was kept free for the host is given back: nothing may begin now."""
     ANSWERED = "gate-answered"
-    """[gate, moment, value, samples, link: where a person sees the same numbers; without a host, about: whom it is about]"""
+    """[gate, moment, value, samples, link: where a person sees the same numbers; shadow or waived: True, it decided nothing; without a host,
+    about: whom it is about]"""
     ASK_AGAIN = "gate-retrying"
     """[not_before]"""
     STUCK = "gate-stuck"

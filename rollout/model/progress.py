@@ -172,6 +172,9 @@ class Standing:
     first: float = 0.0
     last: float = 0.0
     passed: bool = False
+    seq: int = 0
+    """The event of the last answer that was written down."""
+    shadow: bool = False
 
 
 @dataclass(slots=True)

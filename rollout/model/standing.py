@@ -51,9 +51,8 @@ def answered(state: State, event: Event) -> tuple[str, ...]:
         return ()
     old = state.run.standing.get(name) or Standing(gate, event.data["moment"], event.data.get("about", ""))
     value = event.data["value"]
-    new = replace(
-        old, value=value, because=event.because, since=old.since if old.value == value else event.at
-    )
+    since = old.since if old.value == value else event.at
+    new = replace(old, value=value, because=event.because, since=since, seq=event.seq, shadow=rule.shadow)
     if value == Answer.PASS:
         count, first, _ = passes([old.count, old.first, old.last], rule, event.at)
         settled = old.passed or is_enough(count, first, rule, event.at)

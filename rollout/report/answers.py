@@ -2,13 +2,15 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from rollout.model.event import Event
 from rollout.model.plan import DURING
-from rollout.report.plain import clock, plain, stamp
+from rollout.model.progress import Standing
+from rollout.model.seams import Answer
+from rollout.report.plain import clock, plain, spoken, stamp
 
 BARS, ASCII_BARS = "▁▂▃▄▅▆▇█", "_.-~=+*#"
 WIDTH = 40
@@ -45,11 +47,9 @@ def rows(samples: Mapping[str, Any], link: str = "", *, drawn: bool = True) -> l
     return [row for row in (*found, ["link", plain(link, 2000)]) if row[1]]
 
 
-def what(data: Mapping[str, Any]) -> str:
-    """`gate NAME MOMENT: VALUE` of an answer's event, with whom it is about and whether it decides anything."""
-    gate, value = plain(data.get("gate", "")), plain(data.get("value", ""))
-    mark = "".join(f" ({mark}, decides nothing)" for mark in ("shadow", "waived") if data.get(mark))
-    return f"gate {gate} {moment(data)}: {value}{mark}"
+def mark(data: Mapping[str, Any]) -> str:
+    """Of an answer that decided nothing: why."""
+    return "".join(f" ({word}: it decides nothing)" for word in ("shadow", "waived") if data.get(word))
 
 
 def moment(data: Mapping[str, Any]) -> str:
@@ -141,7 +141,39 @@ def _sentence(before: str, text: object) -> str:
 
 def told(event: Event, *, drawn: bool = True) -> Iterator[str]:
     """An answer in lines: when, what, why; and indented below it what was seen."""
+    data = event.data
     because = f", {plain(event.because)}" if event.because else ""
-    yield f"{clock(event.at)}  {what(event.data).removeprefix('gate ')}{because}"
-    for line in lines(event.data.get("samples", {}), str(event.data.get("link", "")), drawn=drawn):
+    value = f"{plain(data.get('value', ''))}{mark(data)}"
+    yield f"{clock(event.at)}  {plain(data.get('gate', ''))} {moment(data)}: {value}{because}"
+    for line in lines(data.get("samples", {}), str(data.get("link", "")), drawn=drawn):
         yield f"           {line}"
+
+
+def said(last: Standing, waived: Mapping[str, str], now: float) -> str:
+    """What a gate about the fleet said last, since when, and what that keeps from beginning."""
+    data = {"moment": last.moment, "about": last.about, "shadow": last.shadow, "waived": last.gate in waived}
+    head = f"{plain(last.gate)} {moment(data)}"
+    if not last.value:
+        return f"{head}: not asked yet"
+    since = f"{last.value}{mark(data)} since {stamp(last.since)} ({spoken(now - last.since)})"
+    then = ""
+    if last.moment == DURING and decides(last, waived) and not last.passed:
+        whom = f" with {plain(last.about)}" if last.about else ""
+        until = "has passed for long enough" if last.value == Answer.PASS else "passes"
+        then = f"; nothing more{whom} begins until it {until}"
+    return f"{head}: {since}: {plain(last.because)}{then}"
+
+
+def decides(last: Standing, waived: Mapping[str, str]) -> bool:
+    """Whether what it says matters to the run."""
+    return not last.shadow and last.gate not in waived
+
+
+def stops(last: Standing, waived: Mapping[str, str]) -> bool:
+    """Whether it has been asked, and keeps something from beginning."""
+    return bool(last.value) and not last.passed and decides(last, waived)
+
+
+def in_order(standing: Iterable[Standing], waived: Mapping[str, str]) -> list[Standing]:
+    """Those that keep something from beginning first."""
+    return sorted(standing, key=lambda last: (not stops(last, waived), last.gate, last.moment, last.about))

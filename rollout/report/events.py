@@ -5,6 +5,7 @@ from collections import defaultdict
 from typing import Any
 
 from rollout.model.event import Event, Kind
+from rollout.report import answers
 from rollout.report.plain import clock, plain
 
 WORDS = {
@@ -29,10 +30,10 @@ WORDS = {
     Kind.FAILED: "{step}: {ending}",
     Kind.VOID: "{step} may begin again",
     Kind.RETRYING: "{step} is tried again",
-    Kind.ASKED: "gate {gate} is asked",
+    Kind.ASKED: "gate {gate} is asked {when}",
     Kind.YIELDED: "gives its place back",
-    Kind.STILL: "gate {gate} {moment}: passes as before",
-    Kind.ANSWERED: "gate {gate} {moment}: {value}",
+    Kind.STILL: "gate {gate} {when}: passes as before",
+    Kind.ANSWERED: "gate {gate} {when}: {value}{mark}",
     Kind.ASK_AGAIN: "a gate is asked again",
     Kind.STUCK: "gate {gate} could not find out",
     Kind.STRANDED: "waits, and is not counted",
@@ -57,7 +58,12 @@ def what(event: Event) -> str:
     if event.kind is Kind.PAUSED and "by" in event.data:
         return WORDS[Kind.SUSPECTED]  # no person asked for it
     values = {name: plain(value) for name, value in event.data.items()}
-    return WORDS[event.kind].format_map(defaultdict(str, values, step=plain(event.step or "")))
+    more = {
+        "step": plain(event.step or ""),
+        "when": answers.moment(event.data),
+        "mark": answers.mark(event.data),
+    }
+    return WORDS[event.kind].format_map(defaultdict(str, values, **more))
 
 
 def line(event: Event, width: int = 0) -> str:

@@ -12,6 +12,7 @@ from rich.text import Text
 from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph
 from rollout.model.state import State, Status
+from rollout.report import answers
 from rollout.report.ending import combos
 from rollout.report.eta import estimate, told
 from rollout.report.events import line
@@ -28,6 +29,9 @@ LOOK = 30.0
 
 ACTIVE = 12
 """Hosts under way that are named."""
+
+GATES = 4
+"""Gates about the fleet that are named while they keep something from beginning."""
 
 
 class LiveStatus:
@@ -78,6 +82,7 @@ class LiveStatus:
             Text(f"run {plain(self._run)}: {counted(len(state.open), 'step')} in flight", style="bold"),
             *(Text(f"  {said}") for said in combos(self._graph, state)),
             *([Text(f"  expected {plain(self._eta)}")] if self._eta else []),
+            *(Text(f"  {said}", overflow="ellipsis") for said in _stopping(state, now)),
             _hosts(state, self._begun, now),
             *(Text(said, style="dim", no_wrap=True, overflow="ellipsis") for said in self._lines),
         )
@@ -86,6 +91,13 @@ class LiveStatus:
         except OSError:
             self._broken = True
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._live.console.file.fileno())
+
+
+def _stopping(state: State, now: float) -> list[str]:
+    """What gates about the fleet keep from beginning."""
+    run = state.run
+    found = [last for last in run.standing.values() if answers.stops(last, run.waived)]
+    return [answers.said(last, run.waived, now) for last in found[:GATES]]
 
 
 def _hosts(state: State, begun: Mapping[str, float], now: float) -> Table:

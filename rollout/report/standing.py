@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 
 from rollout.model.event import Event
 from rollout.model.progress import UNFINISHED
+from rollout.model.progress import Standing as Said
 from rollout.model.state import Status
+from rollout.report import answers
 from rollout.report.events import what
 from rollout.report.plain import clock, counted, listed, plain, spoken, stamp, table
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 HELD_SHOWN = 20
 RUNNING_SHOWN = 8
+GATES_SHOWN = 8
 LONG = 86400.0
 """Seconds after which a pause, or a held host, seems to be forgotten."""
 
@@ -73,6 +76,9 @@ class Standing:
     paused_at: float = 0.0
     eta: "Eta | None" = None
     """None: the fleet is too large for it to be worked out unasked."""
+    gates: Sequence[Said] = ()
+    """What gates about the fleet said last."""
+    waived: Mapping[str, str] = field(default_factory=dict)
 
 
 def age(since: float, now: float) -> str:
@@ -116,6 +122,8 @@ def text(standing: Standing, options: str = "") -> str:
         )
         rows.append(["paused", f"{since}{plain(standing.paused)} (rollout resume{options} goes on)"])
     rows += [["stopped", plain(because)] for because in standing.tripped.values()]
+    rows += [["gate", said] for said in _gates(standing)]
+    rows += [["waived", f"gate {plain(gate)}: {plain(why)}"] for gate, why in standing.waived.items()]
     rows += [
         [
             "asked",
@@ -130,6 +138,17 @@ def text(standing: Standing, options: str = "") -> str:
     if standing.held:
         lines += ["", "held, and in need of a person", *_held(standing.held, options, standing.now)]
     return "\n".join(lines) + "\n"
+
+
+def _gates(standing: Standing) -> Iterator[str]:
+    """Those that keep something from beginning first; of many the rest is counted."""
+    gates = answers.in_order(standing.gates, standing.waived)
+    stopping = sum(answers.stops(gate, standing.waived) for gate in gates)
+    shown = gates[: max(GATES_SHOWN, min(stopping, HELD_SHOWN))]
+    for gate in shown:
+        yield answers.said(gate, standing.waived, standing.now)
+    if len(gates) > len(shown):
+        yield f"and {counted(len(gates) - len(shown), 'more answer')}: rollout why"
 
 
 def state(standing: Standing) -> str:
@@ -230,6 +249,8 @@ def as_json(standing: Standing) -> str:
             "eta": _eta(standing.eta),
             "aborted": standing.aborted,
             "stopped": dict(standing.tripped),
+            "gates": [asdict(gate) for gate in standing.gates],
+            "waived": dict(standing.waived),
             "hosts": totals,
             "waves": waves,
             "running": [step._asdict() for step in standing.running],
