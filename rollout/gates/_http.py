@@ -169,7 +169,7 @@ class Session:
         async with self._client.stream(method, url, **body) as response:
             text = await self._read(response)
         if not response.is_success:
-            self._refuse(response, text)
+            self._refuse(response, text, url.removeprefix(self.url))
         return Reply(response.status_code, self._parsed(text) if text.strip() else None, _date(response))
 
     async def _read(self, response: httpx.Response) -> bytes:
@@ -193,12 +193,12 @@ class Session:
             message = f"{self.who} did not answer with JSON: {self._shown(text)!r}"
             raise Trouble(Answer.INCONCLUSIVE, message) from error
 
-    def _refuse(self, response: httpx.Response, text: bytes) -> NoReturn:
-        """One sentence for an answer that is no success."""
+    def _refuse(self, response: httpx.Response, text: bytes, path: str) -> NoReturn:
+        """One sentence for an answer that is no success. A URL of which nothing is asked by path may hold a secret in its own."""
         code, who = response.status_code, self.who
         said = self._words(text)
         if response.is_redirect:
-            place = printable(_without_query(response.headers.get("Location", "")), 120)
+            place = printable(_without_query(response.headers.get("Location", ""), with_path=bool(path)), 120)
             message = (
                 f"{who} redirects to {place or 'nowhere'} ({code}), which is not followed: name the right url"
             )
@@ -207,7 +207,7 @@ class Session:
             how = "refuses our credentials" if code == 401 and self._secrets else NOT_ALLOWED[code]
             raise Trouble(Answer.ERROR, f"{who} {how} ({code}){said}")
         if code == 404 and not said:
-            message = f"{who} has no {response.url.path} (404): is the url right?"
+            message = f"{who} has {f'no {path}' if path else 'nothing there'} (404): is the url right?"
             raise Trouble(Answer.ERROR, message)
         ours = code < 500 and code != MANY_REQUESTS
         how = "asks us to come back later" if code == MANY_REQUESTS else "answers"
@@ -246,10 +246,13 @@ def origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-def _without_query(url: str) -> str:
+def _without_query(url: str, *, with_path: bool) -> str:
     with suppress(ValueError):
         parts = urlsplit(url)
-        return parts._replace(query="", fragment="", netloc=parts.netloc.rpartition("@")[2]).geturl()
+        path = parts.path if with_path else ""
+        return parts._replace(
+            path=path, query="", fragment="", netloc=parts.netloc.rpartition("@")[2]
+        ).geturl()
     return ""
 
 

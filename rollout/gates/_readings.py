@@ -3,7 +3,8 @@
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rollout.gates import _promql
@@ -47,20 +48,32 @@ class _Memory:
 _MEMORY = _Memory()
 
 
+def once(
+    session: "Session", query: str, at: float, read_now: Callable[[], Mapping[str, float]]
+) -> Mapping[str, float]:
+    """What the query was at an instant that has passed, from memory where it has been asked for before."""
+    key = (session.url, query, at)
+    values = _MEMORY.get(key)
+    if values is None:
+        values = read_now()
+        if values:  # nothing yet may be something later
+            _MEMORY.put(key, values)
+    return values
+
+
 def read(
     session: "Session", query: str, instants: Iterable[float], label: str, known: Mapping[str, str]
 ) -> Readings:
     """Instant -> host -> value, of the hosts that `known` names by what the label holds for them. Raises Trouble."""
     found: dict[float, Mapping[str, float]] = {}
     for at in instants:
-        key = (session.url, query, at)
-        values = _MEMORY.get(key)
-        if values is None:
-            values = _by_label(_promql.instant(session, query, at), at, label)
-            if values:  # nothing yet may be something later
-                _MEMORY.put(key, values)
+        values = once(session, query, at, partial(_values_at, session, query, at, label))
         found[at] = _of_hosts(values, known)
     return found
+
+
+def _values_at(session: "Session", query: str, at: float, label: str) -> dict[str, float]:
+    return _by_label(_promql.instant(session, query, at), at, label)
 
 
 def _by_label(found: Found, at: float, label: str) -> dict[str, float]:
