@@ -163,13 +163,17 @@ def _routes(_section: str, lines: Mapping[str, list[str]]) -> Section:
         nic, to, via, flags, _, _, _, mask = line.split()[:8]
         if int(flags, 16) & 1:
             gate = f" via {_four(via)}" if int(via, 16) else ""
-            found[f"{_four(to)}/{int(mask, 16).bit_count()}{gate} dev {nic} table main"] = {"state": "up"}
+            found[f"{_goes_to(_four(to), int(mask, 16).bit_count())}{gate} dev {nic} table main"] = {
+                "state": "up"
+            }
     for line in lines.get("raw6-routes", ()):
         to, plen, _, _, via, _, _, _, flags, nic = line.split()[:10]
         ours = not int(flags, 16) & 0x8120_0000  # local and anycast addresses, and what was only looked up
         if ours and nic != "lo" and not to.startswith(("fe80", "ff")):
             gate = f" via {IPv6Address(int(via, 16))}" if int(via, 16) else ""
-            found[f"{IPv6Address(int(to, 16))}/{int(plen, 16)}{gate} dev {nic} table main"] = {"state": "up"}
+            found[f"{_goes_to(IPv6Address(int(to, 16)), int(plen, 16))}{gate} dev {nic} table main"] = {
+                "state": "up"
+            }
     return found
 
 
@@ -191,6 +195,13 @@ def _four(hexadecimal: str) -> IPv4Address:
     return IPv4Address(int.from_bytes(bytes.fromhex(hexadecimal), "little"))
 
 
+def _goes_to(address: IPv4Address | IPv6Address, length: int) -> str:
+    """As `ip` writes it."""
+    if not length:
+        return "default"
+    return f"{address}/{length}" if length < address.max_prefixlen else str(address)
+
+
 def _rules(_section: str, lines: Mapping[str, list[str]]) -> Section:
     return {" ".join(line.split()): {} for line in lines.get("raw-rules", ())}
 
@@ -203,7 +214,7 @@ def _mounts(_section: str, lines: Mapping[str, list[str]]) -> Section:
     for source, point, kind, options, *_ in rows:
         place = f"{point}/"
         if (
-            kind in _PSEUDO
+            (kind in _PSEUDO and point != "/")
             or place.startswith((*_PASSING, *_CONTAINERS))
             or (on_demand and place.startswith(on_demand))
         ):
