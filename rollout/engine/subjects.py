@@ -112,7 +112,10 @@ class Subjects:
     def _of_fleet(self, ask: Ask, state: State, now: float, told: dict[str, Any]) -> Subject:
         nodes = self._concerned(ask, state)
         subset = dict(subset_of(ask.about)) if ask.moment == DURING else {}
-        combos = {node.combo for node in nodes}
+        combos, names = {node.combo for node in nodes}, {node.name for node in nodes}
+        others = (
+            node for node in self._graph.nodes.values() if node.combo in combos and node.name not in names
+        )
         (combo,) = combos if len(combos) == 1 else (subset.pop(COMBO, ""),)
         subset.pop(COMBO, None)
         return Subject(
@@ -126,6 +129,7 @@ class Subjects:
             run=self._run,
             about=ask.about,
             cohort=cohort(self._graph, state, nodes),
+            beside=cohort(self._graph, state, others),
             **told,
         )
 

@@ -1,10 +1,12 @@
 """`compare:` of gates that measure: upgraded hosts beside hosts of their combo not yet upgraded, host by host.
 
-The kind asks its server for what `over_window` says at each of the `instants`, and hands the values of each host to `judge`.
+The kind takes the subject that `among` gives, asks its server for what `over_window` says at each of the `instants`, and hands the
+values of each host to `judge`.
 """
 
 import math
 import re
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -14,6 +16,7 @@ from rollout.gates._settings import Positive, Seconds, Share
 from rollout.model import comparison, exposure
 from rollout.model.cohort import Cohort
 from rollout.model.comparison import Readings
+from rollout.model.plan import DURING
 from rollout.model.seams import Subject, Verdict
 
 _LEAST = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s?(%?)", re.ASCII)
@@ -76,6 +79,17 @@ class Comparing(BaseModel):
         description="The chance at most that a run in which nothing got worse is ever stopped by one question of this gate.",
         examples=["1%"],
     )
+
+    def among(self, subject: Subject) -> Subject:
+        """The same question, with all hosts that the answer depends on in its cohort.
+
+        Of a wave's question those are the hosts of earlier waves, too: their evidence counts as well, so that many waves are no more
+        looks than one. Of a question about some value of a factor, hosts of the combo elsewhere are controls and nothing more.
+        """
+        others = subject.beside.peers
+        if subject.moment.startswith(DURING):
+            others = tuple(replace(peer, healthy_at=0.0) for peer in others)
+        return replace(subject, cohort=Cohort((*subject.cohort.peers, *others)), beside=Cohort())
 
     def over_window(self, query: str, step: float = 60.0) -> str:
         """The PromQL whose value at an instant is that of the window which ends then."""

@@ -183,6 +183,7 @@ class Kind(Access, Comparing, FleetGate):
         self, session: "Session", query: str, subject: Subject, samples: Mapping[str, Any]
     ) -> Verdict:
         now = subject.now or time.time()
+        subject = self.among(subject)
         instants = self.instants(subject.cohort, now)
         asked = self.over_window(query)
         readings = _readings.read(session, asked, instants, self.label, hosts_of(subject, self.match))

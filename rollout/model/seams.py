@@ -146,6 +146,8 @@ class Subject:
     """Of a question about the fleet: a wave's id, `FACTOR=VALUE`, or a combo's name; empty: the whole run."""
     cohort: Cohort = field(default_factory=Cohort)
     """The hosts that a question about the fleet is about, and with `host`, those of its combo; empty for gates about the host alone."""
+    beside: Cohort = field(default_factory=Cohort)
+    """The other hosts of the combos of `cohort`: a question about some of them may compare with them."""
     disrupted_at: float = 0.0
     """When the host's first disruptive step began, in seconds since the epoch; 0: it has not."""
     run_began: float = 0.0

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from pydantic import ValidationError
@@ -158,6 +159,21 @@ def test_neither_controls_nor_history() -> None:
     for gate in (METRIC, COUNTER):
         verdict = told(gate, today, 8, 0)
         assert (verdict.value, "nothing to compare with" in verdict.because) == (Answer.INCONCLUSIVE, True)
+
+
+def test_a_wave_is_judged_with_those_before_it_and_a_site_is_not() -> None:
+    whole = a_cohort(8, 40)
+    now = BEGIN + 7 * 3600 + 7200
+    site, beside = Cohort(whole.peers[7:12]), Cohort((*whole.peers[:7], *whole.peers[12:]))
+    for moment, answer, upgraded in (("after wave", Answer.FAIL, 8), ("during", Answer.PASS, 1)):
+        subject = METRIC.among(replace(a_subject(site, now, moment), beside=beside))
+        readings = {
+            end: {peer.host: worse(2.0)(peer.host, end) for peer in whole.peers}
+            for end in METRIC.instants(subject.cohort, now)
+        }
+        verdict = METRIC.judge(subject, readings)
+        assert (verdict.value, verdict.samples["upgraded"]) == (answer, upgraded)
+        assert verdict.samples["controls"] >= 39
 
 
 def test_no_answer_at_all_is_never_a_pass() -> None:
