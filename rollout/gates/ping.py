@@ -58,7 +58,7 @@ class Kind(HostGate):
     port: int | None = Field(default=None, ge=1, le=65535, description="For via: tcp.", examples=[443])
     loss: Share = Field(default=0.01, description="How much may be lost.", examples=["1%", "0.1%"])
     gap: Seconds = Field(default=5.0, description="How long there may be no answer at once.", examples=["5s"])
-    interval: Positive = Field(
+    every: Positive = Field(
         default=0.2, ge=0.05, le=60.0, description="Between two questions.", examples=["0.2s"]
     )
     unwatched: Seconds = Field(
@@ -116,7 +116,7 @@ class Kind(HostGate):
         end = time.monotonic() + LAG + 2.0
         while True:
             seen = watch.read(since, until, lag)
-            lacking = any(one.last < until - 1.5 * self.interval for one in seen)
+            lacking = any(one.last < until - 1.5 * self.every for one in seen)
             if not lacking or lag or time.monotonic() > end or not watch.lives():
                 return seen
             time.sleep(0.3)
@@ -190,7 +190,7 @@ class Watch:
     @classmethod
     def of(cls, subject: Subject, kind: Kind, addresses: Sequence[str]) -> "Watch":
         """The sender of this gate for this host in this run."""
-        words = [f"{kind.interval:g}", f"{WAIT:g}", f"{kind.longest:g}", str(kind.port or 0), *addresses]
+        words = [f"{kind.every:g}", f"{WAIT:g}", f"{kind.longest:g}", str(kind.port or 0), *addresses]
         return cls(Path(subject.folder).absolute() / f"ping.{subject.gate}", words)
 
     def ensure(self) -> str:

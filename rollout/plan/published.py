@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 from rollout import kinds
 from rollout.plan import meanings, schema
 from rollout.plan.forms import form_of
+from rollout.plan.scalars import spoken
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 
@@ -84,6 +85,9 @@ def _gate(kind: str) -> dict[str, Any]:
         "description": found["properties"]["kind"]["description"],
         "const": kind,
     }
+    patience = getattr(kinds.load("gates", kind), "patience", None)
+    if patience:
+        found["properties"]["timeout"] = {**found["properties"]["timeout"], "default": spoken(patience)}
     return {
         **found,
         "properties": {**found["properties"], **own.get("properties", {})},

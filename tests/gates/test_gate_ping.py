@@ -115,7 +115,7 @@ def test_a_gap_is_measured_and_a_controller_that_dies_changes_nothing(folder: Pa
             "via": "tcp",
             "port": service.port,
             "gap": "1s",
-            "interval": "0.05s",
+            "every": "0.05s",
             "loss": "100%",
         }
     )
@@ -208,7 +208,7 @@ def remembering_of(address: str, about: Subject) -> Any:
         {"address": "{{ x | y }}"},
         {"address": "{{ ansible_password }}"},
         {"loss": "101%"},
-        {"interval": "0.01s"},
+        {"every": "0.01s"},
         {"gap": "5"},
     ],
 )
@@ -218,7 +218,7 @@ def test_settings_that_mean_nothing_are_mistakes(wrong: dict[str, Any]) -> None:
 
 
 def test_what_a_plan_keeps_of_the_settings_reads_as_the_same() -> None:
-    kind = Kind.model_validate({"gap": "1m30s", "loss": "0.1%", "interval": "0.25s"})
+    kind = Kind.model_validate({"gap": "1m30s", "loss": "0.1%", "every": "0.25s"})
     assert Kind.model_validate(kind.model_dump(mode="json", by_alias=True, exclude_unset=True)) == kind
 
 

@@ -157,7 +157,12 @@ def test_nothing_is_left_of_pydantics_own_words(what: published.What) -> None:
 @pytest.mark.parametrize("kind", kinds.names("gates"))
 def test_a_gate_has_the_settings_of_its_kind(kind: str) -> None:
     own = set(kinds.load("gates", kind).model_json_schema().get("properties", {}))  # type: ignore[attr-defined]
-    assert set(published.schema_of("gate", kind)["properties"]) == {*schema.GATE_KEYS, *own}
+    assert not own & set(schema.GATE_KEYS), "a setting of that name would never be given"
+    form = published.schema_of("gate", kind)["properties"]
+    assert set(form) == {*schema.GATE_KEYS, *own}
+    assert form["timeout"]["default"] == scalars.spoken(
+        getattr(kinds.load("gates", kind), "patience", None) or 60
+    )
     gate = {"name": "a", "kind": kind, "when": "after reboot", "run": "true"}
     fits = checker("gate").is_valid(gate)
     assert fits == checker("gate", kind).is_valid(gate) == ("run" in own)
