@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 AUTHOR = "rollout"
 OURS: tuple[Stage, ...] = ("disrupted", "failed")
-"""Hosts that are silenced: those that are being changed, and those that failed and wait for a person."""
+"""Hosts that are silenced, once they have been disrupted: those that are being changed, and those that failed and wait for a person."""
 
 AHEAD = 2.0
 """Seconds until a silence begins that can be extended in place: Alertmanager changes only one that began exactly as we say, and
@@ -64,7 +64,7 @@ class Lease:
                 kept[silence.id] = ""
         for peer in subject.cohort.peers:
             own = by_mark.get(mark(subject, peer.host), [])
-            if peer.stage in OURS:
+            if peer.stage in OURS and peer.disrupted_at:
                 own = self._extended(session, subject, peer, own, now)
                 kept |= {silence.id: peer.host for silence in own}
             else:
@@ -76,7 +76,7 @@ class Lease:
         self, session: "Session", subject: Subject, peer: Peer, own: list[Silence], now: float
     ) -> list[Silence]:
         """At the end of the longest time nothing is done: the silence runs out, and people are paged."""
-        ends = min(now + self.lasts, (peer.disrupted_at or now) + self.longest)
+        ends = min(now + self.lasts, peer.disrupted_at + self.longest)
         if not own:
             made = self._post(session, subject, peer, (now - 60, ends), FIRST) if ends > now + 1 else None
             return [made] if made else []

@@ -212,7 +212,7 @@ class Kind(Access, Comparing, FleetGate):
             ]
         )
         samples |= {"found": len(found.series), **self._kept(held, subject)}
-        doubt = next(_promql.doubts(found, now, self.fresh), "")
+        doubt = next(_promql.doubts(found, now, self.fresh), "") or self._silent(found, subject, now)
         if held and held[0].answer is Answer.FAIL:
             return Verdict(Answer.FAIL, _sentence(held, limits), samples, link)
         if doubt:
@@ -223,6 +223,20 @@ class Kind(Access, Comparing, FleetGate):
             )
             return Verdict(Answer(self.empty), because, samples, link)
         return Verdict(held[0].answer, _sentence(held, limits), samples, link)
+
+    def _silent(self, found: Found, subject: Subject, now: float) -> str:
+        """Upgraded hosts that the query is about and says nothing of, if it tells hosts apart and shows more than what is wrong."""
+        if self.empty == "pass" or "upgraded" not in _placeholders.names(self.query):
+            return ""
+        known = hosts_of(subject, self.match)
+        told = {_readings.host_in(series.labels.get(self.label, ""), known) for series in found.series} - {""}
+        due = [peer.host for peer in subject.cohort.at("upgraded") if peer.healthy_at <= now - self.fresh]
+        silent = [host for host in due if host not in told] if told else []
+        if not silent:
+            return ""
+        more = f" and {len(silent) - 3} more" if len(silent) > 3 else ""
+        named = ", ".join(printable(host, 80) for host in silent[:3])
+        return f"no series is about {named}{more}, upgraded for longer than {self.fresh:g} s"
 
     def _reduced(self, series: Series) -> list[float]:
         numbers = [value for _, value in series.points]

@@ -157,6 +157,10 @@ def test_after_the_longest_time_people_are_paged() -> None:
         manager.now += 120
     assert answers == [True] * 60 + [False] * 20
     assert max(seconds(one["endsAt"]) for one in manager.silences.values()) == NOW + 7200
+    held = (peer("web1", "failed", "10.0.0.1"),)
+    before = FakeAlertmanager()
+    checked(before, peers=held, moment="during", **SILENCE)
+    assert before.silences == {}  # it failed before anything was done to it
     late = FakeAlertmanager()
     late.now += 7200
     during(late, "disrupted")

@@ -220,6 +220,34 @@ def test_a_query_about_hosts_of_which_there_are_none() -> None:
         assert verdict.samples["cohort"] == len(peers)
 
 
+@pytest.mark.parametrize(
+    ("query", "healthy_at", "empty", "value"),
+    [
+        ("upgraded", NOW - 300, "inconclusive", "inconclusive"),
+        ("upgraded", NOW - 299, "inconclusive", "pass"),
+        ("upgraded", NOW - 300, "pass", "pass"),
+        ("untouched", NOW - 300, "inconclusive", "pass"),
+    ],
+)
+def test_an_upgraded_host_that_says_nothing_is_no_pass(
+    query: str, healthy_at: float, empty: str, value: str
+) -> None:
+    peers = (
+        *PEERS[1:],
+        peer("web1", "upgraded", healthy_at=NOW - 600),
+        peer("web9", "upgraded", healthy_at=healthy_at),
+    )
+    settings = {**FAIL, "query": f'up{{i=~"{{{{ {query} }}}}"}}', "empty": empty}
+    one = data(
+        "vector", [{"metric": {"instance": f"{name}:9100"}, "value": [NOW, "0"]} for name in ("web1", "web2")]
+    )
+    verdict = checked(one, settings, fleet_subject(peers=peers))
+    assert verdict.value == value
+    assert (verdict.because == "no series is about web9, upgraded for longer than 300 s") is (value != "pass")
+    summed = data("vector", [{"metric": {}, "value": [NOW, "0"]}])
+    assert checked(summed, settings, fleet_subject(peers=peers)).value == "pass"
+
+
 def test_a_placeholder_without_a_value_is_an_error() -> None:
     kind = Kind.model_validate(
         {"url": "http://127.0.0.1:1", "query": 'up{i="{{ host }}",r="{{ rack }}"}', **FAIL}
