@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from rollout import kinds
 from rollout.errors import PlanInvalid, RolloutError
-from rollout.plan import meanings, published, read, schema
+from rollout.plan import meanings, published, read, scalars, schema
 from rollout.plan.text import parse
 
 ROOT = Path(__file__).parents[2]
