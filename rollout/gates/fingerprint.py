@@ -53,7 +53,7 @@ Globs = list[Annotated[str, Field(min_length=1), AfterValidator(_about_a_section
 class Kind(HostGate):
     """Compares with what it saw before the first disruptive step. What is gone or worse fails, unless `told` says otherwise; what is new is told.
 
-    Samples: how many things were `compared` in each section, what `failed` and what is `told` in words, and how many of each; of the first look the packed `print`.
+    Samples: how many things were `compared` in each section, what `failed` and what is `told` in words, and how many of each; of the first look the `packed` print.
     """
 
     remembers: ClassVar[bool] = True
@@ -98,11 +98,11 @@ class Kind(HostGate):
             return Verdict(Answer.INCONCLUSIVE, because, samples)
         unread = f"; could not be read: {_why(seen, list(seen.unread))}" if seen.unread else ""
         because = f"{sum(counts.values())} things in {len(counts)} sections are kept{unread}"
-        return Verdict(Answer.PASS, because, {**samples, "print": packed})
+        return Verdict(Answer.PASS, because, {**samples, "packed": packed})
 
     def check(self, subject: Subject) -> Verdict:
         """What is worse fails. A section that was read before and cannot be read now, or by other means, is never a pass."""
-        before = unpacked(subject.remembered.get("print"))
+        before = unpacked(subject.remembered.get("packed"))
         names = before.sections.get("sysctls", {}) if before is not None else {}
         seen = self._look(subject, tuple(name for name in names if _NAME.fullmatch(name)))
         if isinstance(seen, Verdict):
@@ -141,11 +141,11 @@ class Kind(HostGate):
         told = [one.words for one in found if not wishes.fails(one)]
         compared = {section: len(before.sections[section]) for section in both}
         samples: dict[str, Any] = {
-            "compared": compared,
-            "failed": failed[:KEPT],
-            "told": told[:KEPT],
             "failures": len(failed),
             "others": len(told),
+            "failed": failed[:KEPT],
+            "told": told[:KEPT],
+            "compared": compared,
         }
         if blind:
             samples["blind"] = blind

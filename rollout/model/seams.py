@@ -91,6 +91,7 @@ class Verdict:
 
     `link`: where a person can look at the same numbers, empty if nowhere. Samples with these names are shown as what they are:
     `query`, `from` and `to` (seconds since the epoch), `value`, `series` (numbers over time), `upgraded` and `controls` (how many hosts).
+    `packed` is not shown: what a gate keeps for its own next answer.
     """
 
     value: Answer

@@ -19,7 +19,7 @@ WIDTH = 40
 NUMBERS = 200
 """Characters of the numbers that have no name of their own."""
 
-KNOWN = frozenset({"value", "query", "from", "to", "series", "upgraded", "controls"})
+KNOWN = frozenset({"value", "query", "from", "to", "series", "upgraded", "controls", "packed"})
 DAY = 86400.0
 
 

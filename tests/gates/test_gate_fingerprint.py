@@ -41,7 +41,7 @@ def test_what_it_keeps_is_small_and_says_how_much_it_is() -> None:
         "cpu": 4,
         "numa": 2,
     }
-    assert len(memory.samples["print"]) < 1500
+    assert len(memory.samples["packed"]) < 1500
 
 
 def test_the_same_host_is_as_before() -> None:
@@ -232,7 +232,7 @@ def test_what_cannot_be_read_is_inconclusive(ran: Ran) -> None:
 
 @pytest.mark.parametrize(
     "remembered",
-    [{}, {"print": ""}, {"print": 7}, {"print": "c%1E4"}, {"print": None}, {"reached": False}],
+    [{}, {"packed": ""}, {"packed": 7}, {"packed": "c%1E4"}, {"packed": None}, {"reached": False}],
 )
 def test_without_a_memory_nothing_is_known(remembered: dict[str, Any]) -> None:
     verdict = Kind().check(subject(host(), remembered=remembered))

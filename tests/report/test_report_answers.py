@@ -62,6 +62,7 @@ def test_what_a_terminal_can_show(encoding: str | None, terminal: str, can: bool
         ({"from": "x", "to": 1e300}, None),
         ({"series": "abc"}, None),
         ({"series": [True, "x", None]}, None),
+        ({"things": 7, "packed": "c-oy-U2m"}, "things 7"),
     ],
 )
 def test_samples_in_words(samples: dict[str, Any], line: str | None) -> None:
