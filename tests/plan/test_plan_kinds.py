@@ -55,7 +55,7 @@ def test_ours_cannot_be_replaced() -> None:
     [
         ("broken", "cannot be imported"),
         ("bare", "holds no class `Kind`"),
-        ("nowhere", "rollout.gates has no kind 'nowhere'; it has bare, boot"),
+        ("nowhere", "rollout.gates has no kind 'nowhere'; it has alertmanager, bare, boot"),
     ],
 )
 def test_a_kind_that_cannot_be_used_is_one_clear_error(kind: str, words: str) -> None:
