@@ -29,7 +29,7 @@ SOAK = "soak"
 """The moment at which a host is asked again after its soak: what counts then is what was watched while it had its slot."""
 
 LINGER = 600.0
-"""Seconds that a sender goes on after the gate has passed: for `samples`, `for`, and whoever asks again."""
+"""Seconds that a sender goes on after the gate has passed or failed: for `samples`, `for`, and whoever asks again."""
 
 WAIT = 1.0
 """Seconds after which what has not been answered never will be."""
@@ -107,8 +107,8 @@ class Kind(HostGate):
             until, lag = told, LAG
         seen = self._wait_for(watch, float(since), until, lag)
         verdict = self._judge(dict(zip(addresses, seen, strict=True)))
-        if verdict.value is Answer.PASS and watch.stopping() is None:
-            watch.stop_at(time.time() + (0.0 if subject.moment == SOAK else LINGER))
+        if verdict.value in {Answer.PASS, Answer.FAIL}:
+            watch.end_by(time.time() + (0.0 if subject.moment == SOAK else LINGER))
         return verdict
 
     def _wait_for(self, watch: "Watch", since: float, until: float, lag: float) -> list[Seen]:
@@ -227,6 +227,12 @@ class Watch:
         """Tell it when to end, in seconds since the epoch."""
         with suppress(OSError):
             (self.folder / "stop").write_text(f"{when:.3f}", encoding="ascii")
+
+    def end_by(self, when: float) -> None:
+        """Tell it to end no later."""
+        told = self.stopping()
+        if told is None or when < told:
+            self.stop_at(when)
 
     def stopping(self) -> float | None:
         """What it was told."""
