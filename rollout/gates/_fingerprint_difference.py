@@ -130,13 +130,15 @@ def _renamed(old: Section, new: Section) -> dict[str, str]:
         for mark in values.get("ids", "").split():
             owners.setdefault(mark, []).append(name)
     found: dict[str, str] = {}
+    taken: set[str] = set()
     for name, values in old.items():
         for mark in values.get("ids", "").split():
             at = owners.get(mark, [])
-            if len(at) == 1 and at[0] not in found.values():
-                found[name] = at[0]
+            free = [other for other in sorted(at, key=lambda other: other != name) if other not in taken]
+            if free and (len(at) == 1 or not mark.startswith("mac:")):  # paths to a disk share its number
+                found[name] = free[0]
+                taken.add(free[0])
                 break
-    taken = set(found.values())
     return found | {name: f"{name} as it was" for name in old if name not in found and name in taken}
 
 

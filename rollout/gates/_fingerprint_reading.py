@@ -18,8 +18,17 @@ Section = dict[str, dict[str, str]]
 
 LONGEST_KEY = 200
 
-LEARNED = frozenset({"babel", "bgp", "bird", "eigrp", "isis", "ospf", "rip", "zebra"})
-"""Protocols of routing daemons. Their routes come and go; what counts is whether there are any."""
+LEARNED = {
+    "11": "zebra",
+    "12": "bird",
+    "42": "babel",
+    "186": "bgp",
+    "187": "isis",
+    "188": "ospf",
+    "189": "rip",
+    "192": "eigrp",
+}
+"""Protocols of routing daemons, by number and name: `ip` says the one or the other, as its files have it. Their routes come and go; what counts is whether there are any."""
 
 _NOT_OURS = frozenset({"broadcast", "anycast", "multicast"})
 _PSEUDO = frozenset(
@@ -153,8 +162,9 @@ def _routes(_section: str, lines: Mapping[str, list[str]]) -> Section:
         if not words or own or words[0] in _NOT_OURS or words[0].startswith(("fe80:", "ff00:")):
             continue
         table = f"table {option.get('table', 'main')}"
-        if option.get("proto") in LEARNED:
-            found[f"routes of {option['proto']} {table}"] = {}
+        protocol = LEARNED.get(option.get("proto", ""), option.get("proto"))
+        if protocol in LEARNED.values():
+            found[f"learned by {protocol} {table}"] = {}
             continue
         found[f"{' '.join(_way(words))} {table}"] = {
             "state": " ".join(word for word in ("dead", "linkdown") if word in words) or "up"

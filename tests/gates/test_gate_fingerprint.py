@@ -67,7 +67,7 @@ WORSE = [
     ("addresses", "scope global br0", "scope global dadfailed br0", "address 10.1.0.5/24 on br0: nothing is now taken by another host"),
     ("routes", "default via 10.1", None, "route default via 10.1.0.1 dev br0 table main is gone"),
     ("routes", " table 100", "", "route 10.64.0.0/16 via 10.2.0.9 dev eth1 table 100 is gone (2 differences in all)"),
-    ("routes", "proto bird", None, "route routes of bird table main is gone"),
+    ("routes", "proto bird", None, "route learned by bird table main is gone"),
     ("routes", "unreachable", None, "route unreachable 192.0.2.0/24 dev lo table main is gone"),
     ("routes", "inet6 fe80::ff", None, "route default via fe80::ff dev eth1 table main is gone"),
     ("rules", "1000:", None, "rule ipv4 1000: from all iif eth1 lookup 100 is gone"),
@@ -105,6 +105,7 @@ NO_WORSE = [
     ("routes", "metric 425", "metric 100", ""),
     ("routes", "expires 1650sec", "expires 10sec", ""),
     ("routes", "203.0.113.0/24", None, ""),
+    ("routes", "proto bird", "proto 12", ""),
     ("routes", "proto static metric 425", "proto static metric 425 linkdown", "route default via 10.1.0.1 dev br0 table main: state up is now linkdown"),
     ("mounts", "/home/ada", None, ""),
     ("mounts", "overlay2/1", "overlay2/2", ""),
@@ -166,6 +167,18 @@ def test_disks_that_changed_their_letters_are_the_same_disks() -> None:
 
     verdict = compare(host(blocks=swapped("blocks"), mounts=swapped("mounts")))
     assert (verdict.value, verdict.samples["others"]) == (Answer.PASS, 0)
+
+
+def test_the_paths_to_a_disk_are_told_by_its_number_whatever_their_letters() -> None:
+    def paths(sizes: str) -> Ran:
+        rows = (f"blocks sd{at}\tsize={size}\tid=naa.{size}" for at, size in zip("abcd", sizes, strict=False))
+        return host(blocks=(*rows, "read blocks sysfs"), mounts=("read mounts proc",))
+
+    assert compare(paths("2121"), before=paths("1212")).samples["failures"] == 0
+    assert (
+        compare(paths("122"), before=paths("1212")).because
+        == "block device sdc as it was is gone (512 bytes)"
+    )
 
 
 def test_wishes_say_what_fails_and_what_does_not_count() -> None:
