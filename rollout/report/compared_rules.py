@@ -23,13 +23,16 @@ _OF_A_STEP = (
     "closes",
     "target",
 )
-_OF_A_GATE = "kind", "retries", "interval", "timeout"
+_OF_A_GATE = (
+    *("kind", "retries", "interval", "timeout", "per"),
+    *("samples", "lasts", "on_inconclusive", "shadow", "canaries"),
+)
 _OF_A_RISK = (
     *("symptom", "then", "steps", "because", "times"),
     *("backoff", "repeatable", "applies", "halts", "link"),
 )
 _OF_A_WAIVER = "waives", "reason", "owner", "expires", "combos", "hosts"
-_SECONDS = {"timeout", "expect", "backoff", "interval"}
+_SECONDS = {"timeout", "expect", "backoff", "interval", "lasts"}
 
 
 def differences(before: Graph, after: Graph) -> Iterator[Difference]:

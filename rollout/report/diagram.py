@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rollout.model.graph import Graph, Need, Wave
+from rollout.model.plan import DURING
 from rollout.report.plain import counted, listed, plain
 
 Shape = Literal["canary", "ramp", "join", "approval", "gates", "note"]
@@ -157,7 +158,7 @@ def _words(graph: Graph, level: Level, key: str, waves: list[Wave]) -> Iterator[
 
 def _gates(graph: Graph, what: str) -> Iterator[str]:
     for edge in ("before", "after"):
-        names = [gate.name for gate in graph.gates_at.get((edge, what), ())]
+        names = [gate.name for gate in graph.gates if (gate.when.edge, gate.when.what) == (edge, what)]
         if names:
             yield f"{edge}: {listed(names, GATES_SHOWN)}"
 
@@ -204,12 +205,15 @@ def _notes(draft: _Draft, graph: Graph, level: Level) -> None:
     """The gates that are asked of each host; and what is not shown."""
     asked: dict[str, list[str]] = {}
     for gate in graph.gates:
-        if gate.when.what not in {"run", "wave"}:
+        if gate.when.what not in {"run", "wave"} and gate.when.edge != DURING:
             asked.setdefault(str(gate.when), []).append(gate.name)
     if asked:
         lines = [f"{when}: {listed(names, GATES_SHOWN)}" for when, names in list(asked.items())[:GATES_SHOWN]]
         more = [f"and {counted(len(asked) - GATES_SHOWN, 'more moment')}"] if len(asked) > GATES_SHOWN else []
         draft.box("gates", ["gates of each host", *lines, *more], "note")
+    always = [gate.name for gate in graph.gates if gate.when.edge == DURING]
+    if always:
+        draft.box("during", ["gates all the time", listed(always, GATES_SHOWN)], "note")
     if level != LEVELS[0]:
         waves, combos = counted(len(graph.waves), "wave"), counted(len(graph.waves_of), "combo")
         how = {"combo": "waves of a combo drawn together", "rung": "combos of a rung drawn together"}[

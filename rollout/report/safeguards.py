@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Mapping
 
 from rollout.model.graph import Graph
-from rollout.model.plan import Risk
+from rollout.model.plan import DURING, PER_HOST, PER_RUN, PER_WAVE, GateRule, Risk
 from rollout.model.slots import FLEET
-from rollout.report.plain import counted, listed, plain, table
+from rollout.report.plain import counted, listed, plain, spoken, table
 from rollout.report.saved import Compiled
 
 _DIGITS = re.compile(r"([0-9]{1,18})")
@@ -15,10 +15,27 @@ _DIGITS = re.compile(r"([0-9]{1,18})")
 
 def gates(graph: Graph) -> list[str]:
     """The questions, and when they are asked."""
-    rows = [[gate.name, f"({gate.kind})", str(gate.when)] for gate in graph.gates]
+    rows = [[gate.name, f"({gate.kind})", ", ".join([str(gate.when), *marks(gate)])] for gate in graph.gates]
     return (
         ["gates", *table(rows)] if rows else ["gates: none; a step that ends well is all the proof there is"]
     )
+
+
+def marks(gate: GateRule) -> list[str]:
+    """Of whom it is asked, how often it has to pass, and whether it decides anything: what is as usual is left out."""
+    usual = PER_RUN if gate.when.edge == DURING or gate.when.what == "run" else PER_WAVE
+    about = gate.fleet and gate.per not in {PER_HOST, usual}
+    of_each = gate.fleet and gate.per == PER_HOST and gate.when.what in {"run", "wave"}
+    said = (
+        (about, f"for each {gate.per}"),
+        (of_each, "for each host"),
+        (gate.canaries, "of canaries"),
+        (gate.acts, "disturbs the host"),
+        (gate.samples > 1, f"{gate.samples} passes in a row"),
+        (gate.lasts > 0, f"for {spoken(gate.lasts)}"),
+        (gate.shadow, "shadow: decides nothing"),
+    )
+    return [words for holds, words in said if holds]
 
 
 def risks(graph: Graph) -> list[str]:

@@ -8,12 +8,13 @@ from rollout.graph.account import ANY_HOST, Account
 from rollout.model.chain import Step
 from rollout.model.fleet import Host
 from rollout.model.graph import Combo, Graph, Node, Untouched
-from rollout.model.plan import Plan
+from rollout.model.plan import DURING, Plan
 from rollout.model.slots import FLEET
 from rollout.model.windows import TEMPLATE
 from rollout.model.zones import UTC, Zone, told
 from rollout.report import combos, rungs
 from rollout.report.plain import counted, listed, plain, spoken, table
+from rollout.report.safeguards import marks
 from rollout.report.untouched import group_of
 
 POINTS_SHOWN = 40
@@ -207,11 +208,9 @@ def _time(graph: Graph, node: Node, now: float) -> list[str]:
 def _steps(graph: Graph, combo: Combo) -> list[str]:
     """In order, each with the gates before and after it."""
     lines = ["steps"]
-    lines += (
-        [f"    gates before the run: {_gates(graph, 'before', 'run')}"]
-        if _gates(graph, "before", "run")
-        else []
-    )
+    for edge, what, words in _AROUND:
+        found = _gates(graph, edge, what)
+        lines += [f"    gates {words}: {found}"] if found else []
     for step in combo.chain:
         before, after = _gates(graph, "before", step.name), _gates(graph, "after", step.name)
         lines.append(f"  {step.name}: {', '.join(_words(step))}")
@@ -221,9 +220,16 @@ def _steps(graph: Graph, combo: Combo) -> list[str]:
     return lines + ([f"    gates after its wave: {waves}"] if waves else [])
 
 
+_AROUND = (
+    ("before", "run", "before the run"),
+    (DURING, "", "all the time"),
+    ("before", "wave", "before its wave"),
+)
+
+
 def _gates(graph: Graph, edge: str, what: str) -> str:
-    found = (gate for (e, w), gates in graph.gates_at.items() if (e, w) == (edge, what) for gate in gates)
-    return ", ".join(f"{plain(gate.name)} ({gate.kind})" for gate in found)
+    found = (gate for gate in graph.gates if (gate.when.edge, gate.when.what) == (edge, what))
+    return ", ".join(f"{plain(gate.name)} ({', '.join([gate.kind, *marks(gate)])})" for gate in found)
 
 
 def _words(step: Step) -> Iterator[str]:

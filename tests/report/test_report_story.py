@@ -14,7 +14,7 @@ from rollout.model.plan import Amount, GateRule, Limits, Moment, Plan, Risk
 from rollout.model.verdict import Compatibility, Given, Hop, Waiver
 from rollout.model.windows import Weekly, Window
 from rollout.model.zones import UTC, Zone
-from rollout.report import story
+from rollout.report import diagram, safeguards, story
 from tests.fleet import CHAIN, a_combo, a_plan
 
 NIGHT = 1_700_103_600.0
@@ -247,3 +247,24 @@ def test_what_a_probe_found_is_looked_at_too() -> None:
     text = told(replace(a_world(), compat=(row,), waivers=()), (host, a_host("h2")), "h1")
     assert "  compatibility, as probed  compat/a.yml:7:3  blocked " in text
     assert "  why: compatibility forbids it: by its probe: no power (compat/a.yml:7:3)" in text
+
+
+def test_gates_about_the_fleet_are_told_with_whom_and_how_often_they_ask() -> None:
+    during = GateRule(
+        "errors", "prometheus", Moment("during", ""), per="rack", fleet=True, samples=3, lasts=300
+    )
+    calm = GateRule("calm", "prometheus", Moment("before", "wave"), per="wave", fleet=True, shadow=True)
+    holds = GateRule("holds", "network-restart", Moment("after", "upgrade"), canaries=True, acts=True)
+    plan = replace(a_plan(a_combo("a")), gates=(during, calm, holds))
+    fleet = Fleet((a_host("a1"),), {"hardware": {"a": 1}, "os": {"old": 1}, "rack": {"r1": 1}})
+    graph = compile_graph(plan, fleet, {})
+    said = story.text(
+        graph, story.Subject(fleet.hosts[0], (), {}), account(plan, fleet.hosts[0], GIVEN), NIGHT
+    )
+    assert "    gates all the time: errors (prometheus, for each rack, 3 passes in a row, for 5m)\n" in said
+    assert "    gates before its wave: calm (prometheus, shadow: decides nothing)\n" in said
+    assert "    gates after it: holds (network-restart, of canaries, disturbs the host)\n" in said
+    (row,) = [line for line in safeguards.gates(graph) if "errors" in line]
+    assert row.split(maxsplit=2)[2] == "during, for each rack, 3 passes in a row, for 5m"
+    drawn = diagram.picture(graph, diagram.LEVELS[0])
+    assert any("gates all the time" in line for box in drawn.boxes for line in box.lines)
