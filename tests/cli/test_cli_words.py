@@ -8,13 +8,14 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rollout.model.decision import Stop
 from rollout.model.event import Kind
 from rollout.model.graph import Graph
-from rollout.model.plan import Amount, Failures, GateRule, Limits, Moment, Risk, Soak
+from rollout.model.plan import DURING, Amount, Failures, GateRule, Limits, Moment, Risk, Soak
 from rollout.model.seams import Answer, Ending
 from rollout.model.state import Status
 from rollout.model.windows import Calendar, Weekly, Window
@@ -242,6 +243,44 @@ def an_answer_that_nobody_has() -> Iterator[str]:
     yield why(given, "a1")
 
 
+def about_racks(**more: Any) -> Given:
+    """A gate about each rack has passed everywhere but in r2, where it fails."""
+    rule = GateRule("errors", "prometheus", Moment(DURING, ""), per="rack", fleet=True, retries=2, **more)
+    given = proven(replace(a_world({"a": 9}), gates=(rule,)), "a")
+    for rack in ("r0", "r1", "r3"):
+        data = {"gate": "errors", "moment": DURING, "about": f"rack={rack}", "samples": {"value": 0.1}}
+        given.tell(Kind.ANSWERED, because="0.1 errors per second", value="pass", **data)
+    data = {"gate": "errors", "moment": DURING, "about": "rack=r2", "samples": {"value": 7.3}}
+    return given.tell(Kind.ANSWERED, because="7.3 errors per second, and 5 is the most", value="fail", **data)
+
+
+def gates_in(given: Given, *begins: str) -> Iterator[str]:
+    run = given.state.run
+    yield from status(given, *begins, gates=tuple(run.standing.values()), waived=run.waived)
+
+
+def a_gate_about_the_fleet() -> Iterator[str]:
+    given = about_racks()
+    yield why(given, "a2")
+    yield from gates_in(given, "gate")
+    failing = {"gate": "errors", "moment": DURING, "about": "rack=r2", "samples": {"value": 9}}
+    for _ in range(2):
+        given.tell(Kind.ANSWERED, because="9 errors per second", value="fail", **failing)
+    given.carry_on()
+    yield why(given, "a2")
+    yield why(given, "a3")
+    given.tell(Kind.WAIVED, because="it counts our own reboots (ada@ops1)", gate="errors", by="ada@ops1")
+    given.carry_on()
+    yield from gates_in(given, "gate", "waived")
+    yield why(given, "a2")
+
+
+def a_shadow() -> Iterator[str]:
+    given = about_racks(shadow=True)
+    yield from gates_in(given, "gate")
+    yield why(given, "a2")
+
+
 def left_out() -> Iterator[str]:
     given = at_night(a_world({"a": 9})).opened("a/1")
     given.tell(Kind.SKIPPED, "a1", because="its owner is away (ada@ops1)").carry_on()
@@ -274,6 +313,8 @@ WORLDS: dict[str, Callable[[], Iterator[str]]] = {
     "a pause that was forgotten": a_forgotten_pause,
     "a held host that was forgotten": a_held_host,
     "a gate that could not find out": an_answer_that_nobody_has,
+    "a gate about the fleet that fails, stops a rack, and is waived": a_gate_about_the_fleet,
+    "a shadow that fails": a_shadow,
     "a canary that was left out": left_out,
     "limits.controller": the_limit_of_the_machine,
 }
@@ -296,7 +337,7 @@ def test_the_words_are_those_that_were_agreed_on() -> None:
 def test_every_way_to_stop_has_a_number_and_somebody_says_what_to_do(name: str) -> None:
     lines = list(WORLDS[name]())
     assert any(any(char.isdigit() for char in line.split(": ", 1)[1]) for line in lines)
-    waits_for_a_person = name not in {"credit", "limits.controller"}
+    waits_for_a_person = name not in {"credit", "limits.controller", "a shadow that fails"}
     assert any("`rollout " in line or "rollout retry" in line for line in lines) or not waits_for_a_person
 
 
