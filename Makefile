@@ -32,7 +32,7 @@ test-full: check ## every test, one after the other, and the search for counter-
 	@$(AS_ROOT) env ROLLOUT_FULL=1 $(BIN)/python -m pytest -q --timeout 7200
 
 bench: setup ## every benchmark; each ends with one line of JSON
-	@for name in plan_scale cli_cost journal resume rehearse harm makespan false_stops simulate_speed; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+	@for name in plan_scale cli_cost journal resume rehearse harm makespan false_stops simulate_speed comparison; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 	@for name in sweep execution; do $(AS_ROOT) $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 clean: ## what the other targets made here

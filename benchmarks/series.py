@@ -1,7 +1,7 @@
 """Imagined metrics of a fleet that is being upgraded: daily load, host effects, noise that lasts, heavy tails, gaps, and what befalls all.
 
 A host's metric is its own level, times its load, times what befell everybody (a deploy, a Monday), times noise: an AR(1) process with
-Student's t innovations. Samples are `STEP` apart, a share of them is missing, and so are some stretches. Counters rise by rare
+innovations that have a heavy tail. Samples are `STEP` apart, a share of them is missing, and so are some stretches. Counters rise by rare
 bursts of events on every host, more often on some.
 """
 
@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 from rollout.model.cohort import Cohort, Peer
 
-STEP = 300.0
+STEP = 600.0
 DAY = 86400.0
+TAIL_VARIANCE = 0.95 + 0.05 * 25
 MONDAY = 1_799_625_600.0
 """The midnight, in seconds since the epoch, with which the week of every imagined rollout begins."""
 
@@ -143,12 +144,12 @@ def _as_of(peer: Peer, now: float) -> Peer:
 def _measured(fleet: Fleet, traits: Traits, rng: random.Random, day: int) -> list[float]:
     world = fleet.world
     noise = rng.gauss(0, world.sigma)
-    keep = 0.9
-    scale = world.sigma * math.sqrt((1 - keep * keep) / 3)
+    keep = 0.85
+    scale = world.sigma * math.sqrt((1 - keep * keep) / TAIL_VARIANCE)
     values = []
     for number in range(round(DAY / STEP)):
         at = day * DAY + number * STEP
-        noise = keep * noise + scale * _student(rng)
+        noise = keep * noise + scale * _heavy(rng)
         load = 1 + traits.load * math.sin(2 * math.pi * at / DAY)
         value = traits.level * load * fleet.shift(at) * max(0.0, 1 + noise)
         if traits.harmed and at >= traits.healthy_at:
@@ -157,9 +158,9 @@ def _measured(fleet: Fleet, traits: Traits, rng: random.Random, day: int) -> lis
     return values
 
 
-def _student(rng: random.Random) -> float:
-    """Student's t with three degrees of freedom, of variance 3."""
-    return rng.gauss(0, 1) / math.sqrt(rng.gammavariate(1.5, 2) / 3)
+def _heavy(rng: random.Random) -> float:
+    """Normal, but one in twenty is five times as large."""
+    return rng.gauss(0, 5.0 if rng.random() < 0.05 else 1.0)
 
 
 def _counted(fleet: Fleet, traits: Traits, rng: random.Random, day: int) -> list[float]:

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-GRID = tuple((share, steepness) for share in (0.15, 0.4, 0.95) for steepness in (3.0, 10.0, 40.0))
+GRID = ((0.2, 60.0), (0.3, 30.0), (0.9, 30.0), (0.9, 4.0))
 """Shares of the upgraded hosts that are harmed, and how far to the top of the ranks that brings them."""
 
 MOST_CELLS = 20_000

@@ -2,16 +2,29 @@
 
 import pytest
 
-from benchmarks.comparison import EFFECTS, a_world, healthy, judged_by_kayenta, rolled_out
+from benchmarks.comparison import EFFECTS, a_gate, a_world, asked, judged_by_kayenta, rolled_out
 from benchmarks.kayenta import fails
 from benchmarks.series import World, a_fleet
 
 
 def test_healthy_fleets_go_on() -> None:
     """Seeds fixed; a gate that stopped one in ten would be found out."""
-    told = healthy(6, 1, hosts=40) + healthy(6, 1, hosts=40, counter=True)
-    assert [one.verdict.because for one in told if one.stopped] == []
-    assert sum(one.unclear for one in told) < 0.1 * sum(one.asked for one in told)
+    worlds = [a_world(seed, hosts=40, counter=counter) for seed in range(1, 9) for counter in (False, True)]
+    assert [told.verdict.because for told in map(rolled_out, worlds) if told.stopped] == []
+
+
+@pytest.mark.parametrize("effect", EFFECTS)
+def test_one_look_at_the_end_tells_when_it_would_have_stopped(effect: str) -> None:
+    """Because what is asked for later changes nothing about what was known before."""
+    world = World(3, hosts=30, combos=1, share=0.6, **EFFECTS[effect])
+    fleet, gate = a_fleet(world), a_gate(world)
+    now = fleet.begin // 900 * 900 + 60
+    told = asked(fleet, gate, now)
+    while not told.stopped and now < fleet.end:
+        now += 900
+        told = asked(fleet, gate, now)
+    assert told.stopped
+    assert told == rolled_out(world)
 
 
 @pytest.mark.parametrize("effect", EFFECTS)
