@@ -138,6 +138,8 @@ def values_of(subject: Subject, wanted: Collection[str], by_address: bool = Fals
     for name in wanted:
         if name in STAGES:
             peers = subject.cohort.at(*STAGES[name])
+            if name == "untouched":  # a wave that has ended has none of its own to compare with
+                peers += subject.beside.at("untouched")
             found[name] = tuple(address_of(peer) if by_address else peer.host for peer in peers)
             continue
         value = _own(subject).get(name, "")

@@ -212,7 +212,7 @@ class Kind(Access, FleetGate):
             return True
         known = {
             peer.host if self.by == "host" else _placeholders.address_of(peer): peer.host
-            for peer in subject.cohort.peers
+            for peer in (*subject.cohort.peers, *subject.beside.peers)
         }
         host = _readings.host_in(alert.labels.get(self.label, ""), known)
         hosts = {own[silence] for silence in alert.silenced} - {""}

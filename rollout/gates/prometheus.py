@@ -188,7 +188,8 @@ class Kind(Access, Comparing, FleetGate):
         asked = self.over_window(query)
         readings = _readings.read(session, asked, instants, self.label, hosts_of(subject, self.match))
         verdict = self.judge(subject, readings)
-        begin, end = verdict.samples.get("from", now - self.window), verdict.samples.get("to", now)
+        end = verdict.samples.get("to", now)
+        begin = verdict.samples.get("from", end - self.window)
         link = self._link(query, begin, end, subject)
         return Verdict(
             verdict.value,

@@ -12,6 +12,7 @@ from rollout.gates._promql import GET_UP_TO
 from rollout.gates._readings import host_in
 from rollout.gates._trouble import Trouble
 from rollout.gates.prometheus import Kind
+from rollout.model.cohort import Cohort
 from rollout.model.seams import Subject, Verdict
 from tests.gates.any_cohort import DATE, NOW, PEERS, fleet_subject, peer
 from tests.gates.any_server import reply, serving
@@ -195,6 +196,12 @@ def test_placeholders_are_put_in() -> None:
         ('# {up="\nup{a="b\\"#c",site="{{ site }}"}', {}, '# {up="\nup{a="b\\"#c",site="tokyo"}'),
     ):
         assert sent(query, about, **settings) == expected
+
+
+def test_a_wave_that_has_ended_is_compared_with_others_of_its_combo() -> None:
+    about = fleet_subject(peers=PEERS[:2], beside=Cohort((PEERS[2], peer("web5", "upgraded"))))
+    assert sent('up{i=~"{{ untouched }}"}', about) == 'up{i=~"(?:web3)(?::[0-9]+)?"}'
+    assert sent('up{i=~"{{ upgraded }}"}', about) == 'up{i=~"(?:web1|web2)(?::[0-9]+)?"}'
 
 
 def test_a_long_query_is_posted() -> None:
