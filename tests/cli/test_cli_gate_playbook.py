@@ -32,9 +32,6 @@ def plan(tmp_path: Path) -> Path:
 
 
 def test_it_is_tried_on_one_host(rollout: Typist, plan: Path) -> None:
-    said = rollout("gate", "test", str(plan), "healthy", "--host", "a1")
-    assert said.code == 0, said.out + said.err
-    assert "checks/health.yml ended well" in said.out
     said = rollout("gate", "test", str(plan), "healthy", "--host", "a2")
     assert said.code == 1
     assert "checks/health.yml failed at 'Judge': Assertion failed" in " ".join(said.out.split())

@@ -61,6 +61,7 @@ def test_a_task_that_fails_fails_by_name_and_without_secrets(bench: Bench) -> No
     assert not bench.left()
 
 
+@pytest.mark.full
 def test_one_that_hangs_is_ended_with_all_that_it_began(bench: Bench) -> None:
     told = bench.ask(
         f'    - {{ansible.builtin.raw: "echo $$ > {bench.folder}/pid; exec sleep 300"}}\n', timeout=16.0

@@ -17,7 +17,7 @@ from tests.gates.any_server import reply, serving
 
 def here(**more: Any) -> Subject:
     variables = {"ansible_host": "127.0.0.1", "zones": ["a b", "c"], "v6": "::1"}
-    fields: dict[str, Any] = {"variables": variables, "timeout": 4.0, **more}
+    fields: dict[str, Any] = {"variables": variables, "timeout": 3.0, **more}
     return subject(Ran(0, "", ""), connect=lambda: connect("here", {"ansible_connection": "local"}), **fields)
 
 
