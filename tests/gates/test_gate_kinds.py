@@ -182,7 +182,7 @@ KINDS: Mapping[str, Row] = {
         wrong={"unattended": "perhaps"},
     ),
     "ping": Row(
-        {"address": "127.0.0.1", "interval": "0.05s"},
+        {"address": "127.0.0.1", "every": "0.05s"},
         passes=watched,
         fails=unwatched,
         unknown=lambda make: make().check(here()),
