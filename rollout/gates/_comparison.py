@@ -7,9 +7,9 @@ values of each host to `judge`.
 import math
 import re
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from rollout.gates import _compared, _counted
 from rollout.gates._settings import Positive, Seconds, Share
@@ -79,6 +79,21 @@ class Comparing(BaseModel):
         description="The chance at most that a run in which nothing got worse is ever stopped by one question of this gate.",
         examples=["1%"],
     )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        given = self.model_fields_set & {"window", "settle", "worse", "least", "counts", "false_stops"}
+        if given and self.compare is None:
+            raise ValueError(
+                f"{', '.join(sorted(given))}: of use only with compare: same combo not yet upgraded"
+            )
+        if self.counts and self.worse == "lower":
+            raise ValueError("of events, more is worse: leave out `worse`, or `counts`")
+        if self.counts and self.least is not None and not self.least.isdecimal():
+            raise ValueError("with `counts`, `least` is a whole number of events")
+        if self.counts and self.least is not None and int(self.least) == 0:
+            raise ValueError("with `counts`, `least` is 1 or more")
+        return self
 
     def among(self, subject: Subject) -> Subject:
         """The same question, with all hosts that the answer depends on in its cohort.

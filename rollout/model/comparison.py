@@ -24,6 +24,9 @@ FEW = 3
 MOST_TRIALS = 200
 """The newest that count: a bound on what one ask costs. The false stops allowed are for so many."""
 
+MOST_CONTROLS = 1000
+"""More say nothing that these do not; of more, every second, third ... in the cohort's order is taken."""
+
 LAG = 60.0
 """Seconds after a window's end until what was measured in it is surely stored, but at most a fifth of the window."""
 
@@ -106,6 +109,7 @@ def trials(cohort: Cohort, window: float, settle: float, now: float) -> Trials:
             continue
         before = math.floor(min(peer.disrupted_at for peer in peers) / step) * step
         controls = tuple(peer.host for peer in combos[combo] if is_control(peer, after))
+        controls = controls[:: math.ceil(len(controls) / MOST_CONTROLS) or 1]
         full.append(Trial(combo, hosts, controls, before, after, len(controls) < FEW, before - window))
     return Trials(tuple(full[-MOST_TRIALS:]), tuple(watched), until)
 

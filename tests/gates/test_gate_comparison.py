@@ -203,9 +203,10 @@ def test_the_query_is_read_over_the_window() -> None:
     "settings",
     [
         {"compare": "yesterday"}, {"least": "many"}, {"least": True}, {"least": "-3"}, {"worse": "other"}, {"window": "0s"},
+        {"compare": None, "window": "1h"}, {"counts": True, "worse": "lower"}, {"counts": True, "least": "10%"}, {"counts": True, "least": 0},
         {"false_stops": "50%"}, {"false_stops": "0%"}, {"counts": "perhaps"},
     ],
 )  # fmt: skip
 def test_settings_that_mean_nothing_are_mistakes(settings: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        Comparing.model_validate(settings)
+        Comparing.model_validate({"compare": SAME, **settings})
