@@ -6,6 +6,7 @@ import queue
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from rollout.executors.rehearsal import World
 from rollout.journal.memory import MemoryJournal
 from rollout.model.chain import Step
 from rollout.model.event import Event, Kind
+from rollout.model.fold import apply
+from rollout.model.plan import DURING, GateRule, Moment
 from rollout.model.seams import Ending, Order, Outcome
 from rollout.model.state import State
 from rollout.plan.inventory import Inventory
@@ -153,6 +156,23 @@ def test_the_live_picture_shows_the_combos_and_the_last_events_and_no_markup_act
     assert "a: 1 held, 1 not begun of 2 hosts" in text
     assert "the controller ends (3)" in text
     assert text.endswith("\x1b[?25h"), "the cursor is given back"
+
+
+def test_the_live_picture_shows_the_gate_that_keeps_hosts_from_beginning() -> None:
+    rule = GateRule("errors", "prometheus", Moment(DURING, ""), per="run", fleet=True)
+    graph = replace(a_graph({"a": 2}), gates=(rule,))
+    state, out = State(graph), io.StringIO()
+    data = {"gate": "errors", "moment": DURING, "about": "", "value": "fail", "samples": {"value": 9}}
+    event = Event(Kind.ANSWERED, "9 errors\x1b[2J per second", data=data, seq=1, at=1_700_000_000.0)
+    apply(state, event)
+    console = Console(file=out, force_terminal=True, width=160, height=40, no_color=True)
+    with LiveStatus("run", graph, console) as live:
+        live.tell(event, state)
+    text = out.getvalue()
+    assert (
+        "  errors during: fail since 2023-11-14 22:13:20Z (0s): 9 errors\\x1b[2J per second; nothing" in text
+    )
+    assert "-  gate errors during: fail: 9 errors" in text
 
 
 def test_a_terminal_that_goes_away_stops_the_picture_and_not_the_run() -> None:

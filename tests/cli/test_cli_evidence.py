@@ -1,6 +1,7 @@
 """What gates saw, as `why`, `status` and `events` show it: of hosts, of the fleet, shadows and waived ones."""
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -153,3 +154,16 @@ def test_a_run_without_such_gates_says_so(rollout: Typist, tmp_path: Path) -> No
     a_run(tmp_path, a_graph({"a": 2}))
     assert "no gate about the fleet has anything to say; `rollout why HOST`" in rollout("why").out
     assert not [line for line in rollout("status").out.splitlines() if line.startswith("gate ")]
+
+
+def test_a_run_that_a_gate_has_stopped_goes_on_once_it_is_waived(rollout: Typist, stopped: Path) -> None:
+    assert rollout("gate", "waive", "errors", "--reason", "it counts our own reboots").code == 0
+    inbox = VirtualInbox(time.time() + 60)  # the waiver has been written by the real clock
+    with journal.open(str(stopped), inbox.now) as book:
+        graph = book.graph("run")
+        stop = an_engine(graph, book, World(inbox.now), inbox, gate=lambda _world: Seen()).run()
+    assert stop.exit_code == 0, stop
+    lines = rollout("events").out.splitlines()
+    assert any("goes on: rack=r1: gate errors is waived: it counts our own reboots" in line for line in lines), lines
+    assert any("errors during (rack=r1): fail (waived: it decides nothing)" in line for line in lines)
+    assert "held" not in rollout("status").out
