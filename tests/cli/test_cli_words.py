@@ -248,10 +248,13 @@ def about_racks(**more: Any) -> Given:
     rule = GateRule("errors", "prometheus", Moment(DURING, ""), per="rack", fleet=True, retries=2, **more)
     given = proven(replace(a_world({"a": 9}), gates=(rule,)), "a")
     for rack in ("r0", "r1", "r3"):
-        data = {"gate": "errors", "moment": DURING, "about": f"rack={rack}", "samples": {"value": 0.1}}
-        given.tell(Kind.ANSWERED, because="0.1 errors per second", value="pass", **data)
-    data = {"gate": "errors", "moment": DURING, "about": "rack=r2", "samples": {"value": 7.3}}
-    return given.tell(Kind.ANSWERED, because="7.3 errors per second, and 5 is the most", value="fail", **data)
+        about_rack(given, rack, "pass", "0.1 errors per second")
+    return about_rack(given, "r2", "fail", "7.3 errors per second, and 5 is the most")
+
+
+def about_rack(given: Given, rack: str, value: str, because: str) -> Given:
+    data: dict[str, Any] = {"gate": "errors", "moment": DURING, "about": f"rack={rack}", "value": value}
+    return given.tell(Kind.ANSWERED, because=because, **data)
 
 
 def gates_in(given: Given, *begins: str) -> Iterator[str]:
@@ -263,9 +266,8 @@ def a_gate_about_the_fleet() -> Iterator[str]:
     given = about_racks()
     yield why(given, "a2")
     yield from gates_in(given, "gate")
-    failing = {"gate": "errors", "moment": DURING, "about": "rack=r2", "samples": {"value": 9}}
     for _ in range(2):
-        given.tell(Kind.ANSWERED, because="9 errors per second", value="fail", **failing)
+        about_rack(given, "r2", "fail", "9 errors per second")
     given.carry_on()
     yield why(given, "a2")
     yield why(given, "a3")
