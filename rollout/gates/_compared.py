@@ -108,6 +108,8 @@ def judged(rule: Rule, subject: Subject, trials: Trials, found: Compared) -> Ver
     doubt = _doubt(subject, trials, found)
     if doubt:
         return Verdict(Answer.INCONCLUSIVE, doubt, samples)
+    if not changes and not trials.watched:
+        return Verdict(Answer.INCONCLUSIVE, "no upgraded host could be compared", samples)
     if not changes:
         because = f"{hosts(len(trials.watched))} upgraded, watched for another {left(trials.until, subject.now)}: nothing is known yet"
         return Verdict(Answer.PASS, because, samples)

@@ -44,6 +44,8 @@ def counts(rule: Rule, subject: Subject, readings: Readings) -> Verdict:
     doubt = _doubt(subject, found, compared, ends)
     if doubt:
         return Verdict(Answer.INCONCLUSIVE, doubt, samples)
+    if not found.upgraded:
+        return _unknown(subject, found, samples)
     controls = next((stretch.controls for stretch in reversed(found.stretches) if stretch.upgraded), 0)
     least = exposure.needed(controls, rule.stops_at)
     if least is not None and least > len(found.upgraded):
@@ -52,6 +54,24 @@ def counts(rule: Rule, subject: Subject, readings: Readings) -> Verdict:
     if compared.own_changes:
         told += f" (with {OWN}, {len(compared.own_changes)} of them: nothing)"
     return Verdict(Answer.PASS, f"{told} would stop", samples)
+
+
+def _unknown(subject: Subject, found: Counted, samples: dict[str, Any]) -> Verdict:
+    """Before any upgraded host tells anything."""
+    noisy = {peer.host for peer in subject.cohort.peers if comparison.is_upgraded(peer)} & found.noisy
+    watched = _watched(subject, found)
+    if not noisy and not watched:
+        return Verdict(Answer.INCONCLUSIVE, "no upgraded host could be watched", samples)
+    because = f"{hosts(len(watched))} upgraded, not watched for a whole window yet"
+    if noisy:
+        because += f"; {hosts(len(noisy))} showed events before the upgrade, too, and cannot tell"
+    return Verdict(Answer.PASS, because, samples)
+
+
+def _watched(subject: Subject, found: Counted) -> list[str]:
+    """Upgraded hosts that no whole window is known of."""
+    seen = found.upgraded | found.noisy | set(found.silent)
+    return [peer.host for peer in subject.cohort.at("upgraded") if peer.healthy_at and peer.host not in seen]
 
 
 def _samples(rule: Rule, found: Counted, e: float, ends: Sequence[float]) -> dict[str, Any]:
@@ -90,10 +110,7 @@ def _doubt(subject: Subject, found: Counted, own: Compared, ends: Sequence[float
     known = found.upgraded - set(own.alone)
     if len(own.alone) > len(known):
         return nothing_left(len(own.alone), len(known))
-    seen = found.upgraded | found.noisy | set(found.silent)
-    watched = [
-        peer.host for peer in subject.cohort.at("upgraded") if peer.healthy_at and peer.host not in seen
-    ]
+    watched = _watched(subject, found)
     if subject.moment == AFTER_WAVE and watched:
         return f"{some(watched)} must still be watched for a window"
     return ""

@@ -108,6 +108,7 @@ VERDICTS = [
     (METRIC, without(level, *(f"u{n}" for n in range(8))), (8, 0), Answer.INCONCLUSIVE, "fewer than half"),
     (COUNTER, events(0), (0, 12), Answer.PASS, "12 hosts can be compared with"),
     (COUNTER, events(0), (1, 12), Answer.PASS, "can show nothing"),
+    (COUNTER, events(0, "u0"), (1, 12), Answer.PASS, "1 host showed events before the upgrade, too, and cannot tell"),
     (COUNTER, events(0), (8, 40), Answer.PASS, "0 of 8 hosts upgraded show events; 0 of 47"),
     (COUNTER, events(8), (8, 40), Answer.FAIL, "stops; worst: u0 (3), u1 (3), u2 (3)"),
     (COUNTER, events(1), (8, 40), Answer.PASS, "1 of 8 hosts upgraded show events"),
@@ -145,6 +146,19 @@ def test_what_is_not_known_yet_passes_while_it_goes_on_and_not_after_the_wave() 
         verdict = told(gate, value, 1, 12, after=1000, moment="after wave")
         assert (verdict.value, "watched for" in verdict.because) == (Answer.INCONCLUSIVE, True)
         assert told(gate, value, 1, 12, after=9000, moment="after wave").value is Answer.PASS
+
+
+def test_before_a_window_is_full_a_counter_tells_nothing() -> None:
+    verdict = told(COUNTER, events(1), 1, 12, after=1000)
+    assert (verdict.value, verdict.because) == (
+        Answer.PASS, "1 host upgraded, not watched for a whole window yet"
+    )  # fmt: skip
+
+
+def test_a_dead_host_alone_tells_nothing() -> None:
+    for gate, value in ((METRIC, level), (COUNTER, events(0))):
+        verdict = told(gate, without(value, "u0"), 1, 12, stage="failed")
+        assert (verdict.value, "no upgraded host" in verdict.because) == (Answer.INCONCLUSIVE, True)
 
 
 def test_of_a_host_that_failed_nobody_expects_a_value() -> None:
