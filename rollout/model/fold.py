@@ -247,12 +247,19 @@ def _answered(state: State, host: HostState, event: Event) -> None:
         host.gate_tries.pop(key, None)
     else:
         host.passes.pop(key, None)
-        host.gate_tries[key] = host.gate_tries.get(key, 0) + 1
+        spent = rule.retries if rule is not None and _is_security_stop(event) else 0
+        host.gate_tries[key] = max(host.gate_tries.get(key, 0), spent) + 1
         host.ending, host.because, host.reserved = str(value), event.because, False
     if value == Answer.PASS and moment == REMEMBER:
         host.remembered[gate] = event.seq
     if host.round == moment and _all_answered(state, host, moment):
         host.round, host.not_before = missed_round(state, host) if moment == BEFORE_RUN else None, 0.0
+
+
+def _is_security_stop(event: Event) -> bool:
+    """Whether the gate failed on a host key that was refused: asking again would knock at whatever stands there now."""
+    refused = event.data.get("samples", {}).get("host_key") == "refused"
+    return bool(refused and event.data["value"] == Answer.FAIL)
 
 
 def _needs_more(host: HostState, key: str, rule: GateRule | None, at: float) -> bool:

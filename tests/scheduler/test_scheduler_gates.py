@@ -172,6 +172,14 @@ def test_whatever_is_no_yes_is_asked_again_as_often_as_the_gate_says(value: Answ
     assert given.decides() == [f"write {'host-held' if value is Answer.FAIL else 'gate-stuck'} a1"]
 
 
+def test_a_refused_host_key_is_not_asked_again() -> None:
+    given = Given(graph_of(a_gate("after", "verify", retries=9))).opened("a/1").did("a1", *NAMES)
+    told = {"value": "fail", "samples": {"reached": False, "host_key": "refused"}}
+    given.tell(Kind.ANSWERED, "a1", None, "security stop", gate="well", moment="after verify", **told)
+    assert given.decides() == ["write host-held a1"]
+    assert "security stop" in given.why()
+
+
 def test_a_gate_that_heals_counts_its_tries_anew() -> None:
     given = Given(graph_of(a_gate("after", "verify", retries=1), soak=60)).opened("a/1").did("a1", *NAMES)
     given.answered("a1", "well", "after verify", Answer.FAIL).carry_on()
