@@ -1,27 +1,19 @@
 """Gates on real Prometheus, whose series come from node_exporter on the lab's hosts."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
 from rollout.lab import HostSpec
+from tests.end_to_end.measured import RATE, healthy, of_gate, prometheus_gate, release, written
 from tests.end_to_end.operating import Operator, begun, ended, read_until, until
-from tests.end_to_end.plans import plan
 from tests.monitoring import Monitoring
 from tests.monitoring.exporter import ERRORS, METRICS
 
 pytestmark = pytest.mark.lab
 
 HOSTS = [HostSpec(f"n{number}", rack=f"r{number % 2}") for number in range(1, 7)]
-RATE = "rate(kernel_errors_total[5s])"
-RELEASE = f"""---
-- hosts: all
-  gather_facts: false
-  tasks: [{{ansible.builtin.shell: {{cmd: "echo %s >{ERRORS}"}}, changed_when: true}}]
-"""
-"""An upgrade after which the host makes that many errors a second."""
 
 
 @pytest.fixture(scope="module")
@@ -41,45 +33,6 @@ def mended(monitoring: Monitoring) -> None:
     monitoring.prometheus.mend()
 
 
-def release(operator: Operator, errors: float) -> str:
-    """Write the release's playbook; gives its path in a plan."""
-    (operator.folder / "playbooks" / "release.yml").write_text(RELEASE % errors)
-    return "playbooks/release.yml"
-
-
-def errors_gate(**settings: Any) -> dict[str, Any]:
-    """Asked once a second about all hosts: none may make more than three errors a second."""
-    common = {"name": "errors", "kind": "prometheus", "when": "during", "url": "http://127.0.0.1:9090"}
-    limit = {"query": RATE, "fail": "> 3", "label": "host", "interval": "1s", "timeout": "3s"}
-    return {**common, **limit, **settings}
-
-
-def written(
-    operator: Operator,
-    name: str,
-    hosts: str,
-    gate: Mapping[str, Any],
-    errors: float = 0,
-    soak: str = "2s",
-    ramp: str = "0s",
-) -> str:
-    """A plan of one disruptive step, the release: a canary that soaks for so long, then all others at once."""
-    steps = [{"name": "upgrade", "playbook": release(operator, errors), "once": True}]
-    waves = {"sizes": [1, "100%"], "soak": {"canary": soak, "ramp": "0s"}}
-    return plan(operator, name, hosts, steps, gates=[gate], waves=waves)
-
-
-def healthy(operator: Operator, monitoring: Monitoring) -> None:
-    """Every host is seen, and makes no more errors than any host."""
-    for host in HOSTS:
-        operator.on(host.name, f"rm -f {ERRORS}")
-    until(lambda: len(seen := monitoring.prometheus.values(RATE)) == len(HOSTS) and max(seen.values()) < 1)
-
-
-def of_gate(events: Sequence[dict[str, Any]], kind: str, gate: str = "errors") -> list[dict[str, Any]]:
-    return [event for event in events if event["event"] == kind and event["data"].get("gate") == gate]
-
-
 def test_what_is_seen_comes_from_the_hosts(operator: Operator, monitoring: Monitoring) -> None:
     operator.on("n1", f"echo 'guests_lost 7' >{METRICS}/guests.prom")
     until(lambda: monitoring.prometheus.values("guests_lost") == {"n1": 7})
@@ -97,7 +50,7 @@ def test_a_release_that_leaks_errors_is_stopped_at_its_canary_and_goes_on_when_m
 ) -> None:
     at = ("--journal", ".rollout/leak.sqlite3")
     healthy(operator, monitoring)
-    file = written(operator, "leak", "n1:n2:n3:n4", errors_gate(), errors=20, soak="6s")
+    file = written(operator, "leak", "n1:n2:n3:n4", prometheus_gate(fail="> 3"), errors=20, soak="6s")
 
     stopped = operator.rollout("apply", file, "--yes", *at)
 
@@ -137,7 +90,7 @@ def test_a_release_that_leaks_errors_is_stopped_at_its_canary_and_goes_on_when_m
 def test_a_healthy_release_finishes_under_the_same_gate(operator: Operator, monitoring: Monitoring) -> None:
     at = ("--journal", ".rollout/healthy.sqlite3")
     healthy(operator, monitoring)
-    file = written(operator, "healthy", "all", errors_gate(), soak="8s")
+    file = written(operator, "healthy", "all", prometheus_gate(fail="> 3"), soak="8s")
 
     done = operator.rollout("apply", file, "--yes", *at)
 
@@ -165,7 +118,7 @@ def test_without_prometheus_nothing_begins_and_with_it_the_run_goes_on(
 ) -> None:
     """Lost before the run begins, and again while its first host is upgraded."""
     at = ("--journal", f".rollout/{first}.sqlite3")
-    gate = errors_gate(query="up", fail="< 1", retries=1, timeout="2s")
+    gate = prometheus_gate(query="up", fail="< 1", retries=1, timeout="2s")
     file = written(operator, first, "n1:n2", gate, soak="4s")
     lost(monitoring, first)
 
@@ -200,7 +153,7 @@ def test_without_prometheus_nothing_begins_and_with_it_the_run_goes_on(
 @pytest.mark.full
 def test_a_series_that_nobody_has_lets_nothing_begin(operator: Operator, monitoring: Monitoring) -> None:
     at = ("--journal", ".rollout/empty.sqlite3")
-    file = written(operator, "empty", "n1", errors_gate(query="late_series", retries=1))
+    file = written(operator, "empty", "n1", prometheus_gate(query="late_series", fail="> 3", retries=1))
 
     stopped = operator.rollout("apply", file, "--yes", *at)
 
@@ -219,7 +172,7 @@ def test_a_prometheus_that_restarts_holds_the_run_up_and_no_longer(
 ) -> None:
     at = ("--journal", ".rollout/restart.sqlite3")
     file = written(
-        operator, "restart", "n1:n2", errors_gate(query="up", fail="< 1", retries=60, timeout="2s")
+        operator, "restart", "n1:n2", prometheus_gate(query="up", fail="< 1", retries=60, timeout="2s")
     )
     apply = operator.start("apply", file, "--yes", *at)
     read_until(apply, "upgrade begins")

@@ -290,6 +290,18 @@ def test_the_cohort_tells_who_is_upgraded_and_since_when() -> None:
     assert not any(peer.disrupted_at for peer in last.at("untouched"))
 
 
+def test_a_question_about_a_wave_tells_of_the_other_hosts_of_its_combo_too() -> None:
+    rule = GateRule("errors", "prometheus", Moment("after", "wave"), per="wave", fleet=True)
+    tried = Tried([rule], lambda _subject: Answer.PASS, {"a": 4, "b": 2})
+    assert tried.carry()[0].exit_code == DONE
+    hosts = {combo: {node.name for node in tried.graph.nodes.values() if node.combo == combo} for combo in "ab"}
+    for subject in tried.oracle.asked:
+        wave = tried.graph.waves[subject.about]
+        assert [peer.host for peer in subject.cohort.at("upgraded")] == list(wave.hosts)
+        assert {peer.host for peer in subject.beside.peers} == hosts[wave.combo] - set(wave.hosts)
+    assert tried.oracle.asked[0].beside.at("untouched")
+
+
 @pytest.mark.parametrize("committed", [False, True])
 @pytest.mark.parametrize("writes", range(1, 30, 2))
 def test_whoever_dies_when_the_next_one_asks_anew(writes: int, committed: bool) -> None:

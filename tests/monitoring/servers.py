@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from abc import ABC, abstractmethod
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlencode
@@ -131,15 +132,25 @@ class Alertmanager(Server):
             "--log.level=warn",
         ]
 
-    def alerts(self) -> list[dict[str, Any]]:
-        """Those that fire and are not silenced, by their labels."""
-        found = network.get(self.lab, self.port, "/api/v2/alerts?active=true&silenced=false&inhibited=false")
-        return [alert["labels"] for alert in found]
+    def alerts(self, state: str = "active") -> list[dict[str, Any]]:
+        """The labels of those that fire: `active`, or `suppressed` by a silence."""
+        found = network.get(self.lab, self.port, "/api/v2/alerts")
+        return [alert["labels"] for alert in found if alert["status"]["state"] == state]
 
     def silences(self, *states: str) -> list[dict[str, Any]]:
         """In those states (`active`, `pending`, `expired`); without one, the active ones."""
         found = network.get(self.lab, self.port, "/api/v2/silences")
         return [silence for silence in found if silence["status"]["state"] in (states or ("active",))]
+
+    def ours(self) -> dict[str, float]:
+        """Host -> when rollout's silence of it ends, in seconds since the epoch; those that are active or about to be."""
+        found: dict[str, float] = {}
+        for silence in self.silences("active", "pending"):
+            ends = datetime.fromisoformat(silence["endsAt"]).timestamp()
+            for host in (row["value"] for row in silence["matchers"] if row["name"] == "host"):
+                if silence["createdBy"] == "rollout":
+                    found[host] = max(found.get(host, 0.0), ends)
+        return found
 
     def silence(self, seconds: float, author: str, **labels: str) -> str:
         """A silence as a person makes it, for alerts with exactly those labels; gives its id."""
