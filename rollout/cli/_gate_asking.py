@@ -187,12 +187,14 @@ def _answer(
     from rollout.engine.inbox import Answered, Inbox
     from rollout.executors.scratch import scratch
 
-    with scratch(_compiling.state_directory(plan_file), SCRATCH) as units, ExitStack() as after:
+    with scratch(_compiling.state_directory(plan_file), SCRATCH) as folder, ExitStack() as after:
+        units = folder / "units"  # what gates keep is beside it, and gone with the question
+        units.mkdir()
         reach = _controller.real(graph, inventory, plan_file, units)
         after.callback(reach.executor.close)
         after.callback(reach.end, SCRATCH)
         inbox = Inbox()
-        subject = _subject(known, reach, units, asked, inbox.now())
+        subject = _subject(known, reach, asked, inbox.now())
         begun = time.monotonic()
         reach.asker.ask(asked, subject, 1, inbox.post)
         while True:
@@ -201,20 +203,9 @@ def _answer(
                 return message.verdict, time.monotonic() - begun
 
 
-def _subject(known: Known, reach: "Reach", units: Path, asked: Ask, now: float) -> Subject:
-    """As the engine makes it; what a gate keeps in a folder is gone with the question."""
-    from rollout.engine.subjects import Subjects
-
-    folder = units / "gate"
-    folder.mkdir()
-    subjects = Subjects(
-        known.graph,
-        reach.variables_of,
-        reach.connect,
-        run=known.run or SCRATCH,
-        folder_of=lambda _host: str(folder),
-        check=reach.check,
-    )
+def _subject(known: Known, reach: "Reach", asked: Ask, now: float) -> Subject:
+    """As the engine makes it."""
+    subjects = reach.subjects(known.graph, known.run or SCRATCH)
     subject = subjects.asked(asked, known.state, known.remembered or {}, now)
     return replace(subject, run_began=subject.run_began or now)
 

@@ -18,8 +18,17 @@ GATES = """gates:
   - {name: room, kind: command, when: after upgrade, run: "echo 5000"}
   - {name: sad, kind: command, when: after upgrade, run: "echo no; exit 3"}
   - {name: same-boot, kind: boot, when: after upgrade}
+  - {name: check, kind: playbook, when: after upgrade, playbook: playbooks/look.yml}
+  - {name: eye, kind: ping, when: after upgrade, address: 127.0.0.1}
   - {name: holds, kind: network-restart, when: after upgrade}
   - {name: errors, kind: prometheus, when: during, per: rack, url: "http://127.0.0.1:9", query: up, fail: "> 3"}
+"""
+
+
+LOOK = """- hosts: all
+  gather_facts: false
+  tasks:
+    - {name: Judge, ansible.builtin.assert: {that: "inventory_hostname == 'a1'"}}
 """
 
 
@@ -27,6 +36,7 @@ GATES = """gates:
 def plan(tmp_path: Path) -> Path:
     path = a_plan_folder(tmp_path / "here")
     path.write_text(path.read_text() + GATES)
+    (path.parent / "playbooks" / "look.yml").write_text(LOOK)
     return path
 
 
@@ -38,6 +48,15 @@ def test_a_gate_that_passes_says_what_it_saw_and_writes_nothing(rollout: Typist,
     assert ["answer", "pass"] in lines
     assert ["because", "exit code 0: 5000"] in lines
     assert ["out", "5000"] in lines
+    assert {path.name for path in (plan.parent / ".rollout").iterdir()} == {"inventory"}
+
+
+def test_what_gates_need_of_this_machine_is_there_and_gone_afterwards(rollout: Typist, plan: Path) -> None:
+    said = rollout("gate", "test", str(plan), "check", "--host", "a2")
+    assert said.code == 1, said.out + said.err
+    assert "playbooks/look.yml failed at 'Judge'" in said.out
+    said = rollout("gate", "test", str(plan), "eye", "--host", "a1", "--remember")
+    assert said.code == 0, said.out
     assert {path.name for path in (plan.parent / ".rollout").iterdir()} == {"inventory"}
 
 
