@@ -1,4 +1,4 @@
-"""Gates on real Alertmanager: an alert that fires because a lab's host is lost, and silences of our own as a lease."""
+"""Gates on what pages people: real Alertmanager, where a lost host fires and silences of ours are a lease, and error budgets."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rollout.lab import HostSpec
-from tests.end_to_end.measured import of_gate, written
+from tests.end_to_end.measured import healthy, of_gate, written
 from tests.end_to_end.operating import Operator, begun, ended, read_until, until
 from tests.monitoring import Monitoring
 
@@ -104,6 +104,38 @@ def test_a_host_is_silenced_while_it_has_its_slot_and_no_longer(
     assert of_gate(operator.events(*at), "breaker-tripped", "pages") == []
     expired = [one for one in monitoring.alertmanager.silences("expired") if one["createdBy"] == "rollout"]
     assert {row["value"] for one in expired for row in one["matchers"]} == {"p1", "p2"}
+
+
+@pytest.mark.full
+def test_a_release_that_burns_the_error_budget_is_stopped(operator: Operator, monitoring: Monitoring) -> None:
+    """The long windows reach back to the beginning of what Prometheus knows: a minute or so of hardly any errors."""
+    at = ("--journal", ".rollout/budget.sqlite3")
+    healthy(operator, monitoring)
+    budget = {
+        "errors": "sum(rate(kernel_errors_total[{{ window }}]))",
+        "total": "sum(rate(requests_total[{{ window }}]))",
+        "objective": "99%",
+    }
+    gate = {
+        "name": "budget",
+        "kind": "error-budget",
+        "when": "during",
+        "url": "http://127.0.0.1:9090",
+        "interval": "1s",
+        **budget,
+    }
+    file = written(operator, "budget", "p1:p2", gate, errors=500, soak="10s")
+
+    stopped = operator.rollout("apply", file, "--yes", *at)
+
+    assert stopped.code == 3, stopped.said
+    events = operator.events(*at)
+    assert len(begun(events, "upgrade")) == 1
+    first, *_, failed = of_gate(events, "gate-answered", "budget")
+    assert first["data"]["value"] == "pass"
+    assert failed["data"]["value"] == "fail"
+    assert failed["data"]["samples"]["burn"]["6h"] > 1
+    assert "the budget burns" in stopped.said
 
 
 @pytest.mark.full

@@ -24,19 +24,21 @@ ERRORS = "/etc/errors-per-second"
 
 _COUNTER = f"""\
 import os, random, time
-total = 0.0
+total = requests = 0.0
 while True:
     try:
         rate = float(open("{ERRORS}").read())
     except (OSError, ValueError):
         rate = 0.0
     total += rate / 2 + (random.random() < 0.1)
+    requests += 50
     with open("{METRICS}/errors.new", "w") as file:
+        file.write(f"requests_total {{requests:.0f}}\\n")
         file.write(f"kernel_errors_total {{total:.0f}}\\n")
     os.rename("{METRICS}/errors.new", "{METRICS}/errors.prom")
     time.sleep(0.5)
 """
-"""What counts the host's errors since its boot, as a kernel would: `kernel_errors_total`."""
+"""What counts the host's errors since its boot, as a kernel would: `kernel_errors_total`; and a hundred requests a second: `requests_total`."""
 
 _INSTALL = f"""set -e
 cat >/usr/local/bin/{_PROGRAM}
