@@ -1,6 +1,7 @@
 """When gates are asked, how often, and what their answers do."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -174,7 +175,7 @@ def test_whatever_is_no_yes_is_asked_again_as_often_as_the_gate_says(value: Answ
 
 def test_a_refused_host_key_is_not_asked_again() -> None:
     given = Given(graph_of(a_gate("after", "verify", retries=9))).opened("a/1").did("a1", *NAMES)
-    told = {"value": "fail", "samples": {"reached": False, "host_key": "refused"}}
+    told: dict[str, Any] = {"value": "fail", "samples": {"reached": False, "host_key": "refused"}}
     given.tell(Kind.ANSWERED, "a1", None, "security stop", gate="well", moment="after verify", **told)
     assert given.decides() == ["write host-held a1"]
     assert "security stop" in given.why()
