@@ -33,7 +33,7 @@ test-full: check ## every test, one after the other, and the search for counter-
 
 bench: setup ## every benchmark; each ends with one line of JSON
 	@for name in plan_scale cli_cost journal resume rehearse harm makespan false_stops simulate_speed comparison; do $(BIN)/python -m benchmarks.$$name || exit 1; done
-	@for name in sweep execution; do $(AS_ROOT) $(BIN)/python -m benchmarks.$$name || exit 1; done
+	@for name in sweep execution gates; do $(AS_ROOT) $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 clean: ## what the other targets made here
 	@rm -rf .venv tests/editors/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .ansible
