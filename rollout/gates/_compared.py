@@ -21,6 +21,9 @@ OWN_SHARE = 0.1
 NAMED = 3
 """Of the worst hosts, how many are named."""
 
+GAPS = 10
+"""One upgraded host in so many may have had a gap where it should have been compared, if it has a value again: it does not count."""
+
 SERIES = 60
 """Of the newest changes, how many are kept."""
 
@@ -78,6 +81,10 @@ def metrics(rule: Rule, subject: Subject, readings: Readings) -> Verdict:
             "values are below zero, of which a share means nothing: write `least` in the unit of the query"
         )
         return Verdict(Answer.ERROR, because)
+    now = readings.get(comparison.newest(rule.window, subject.now), {})
+    gone = [host for host in found.silent if not math.isfinite(now.get(host, math.nan))]
+    if GAPS * (len(found.silent) - len(gone)) <= len(found.changes) + len(found.own_changes):
+        found.silent = gone
     return judged(rule, subject, trials, found)
 
 

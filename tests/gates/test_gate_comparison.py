@@ -155,6 +155,14 @@ def test_before_a_window_is_full_a_counter_tells_nothing() -> None:
     )  # fmt: skip
 
 
+def test_a_gap_that_is_over_is_no_doubt_for_ever() -> None:
+    def gap(host: str, end: float) -> float:
+        return math.nan if host == "u1" and end < BEGIN + 5 * 3600 else level(host, end)
+
+    assert told(METRIC, gap, 12, 40).value is Answer.PASS
+    assert told(METRIC, gap, 8, 40).value is Answer.INCONCLUSIVE
+
+
 def test_a_dead_host_alone_tells_nothing() -> None:
     for gate, value in ((METRIC, level), (COUNTER, events(0))):
         verdict = told(gate, without(value, "u0"), 1, 12, stage="failed")
