@@ -294,7 +294,9 @@ def test_a_question_about_a_wave_tells_of_the_other_hosts_of_its_combo_too() -> 
     rule = GateRule("errors", "prometheus", Moment("after", "wave"), per="wave", fleet=True)
     tried = Tried([rule], lambda _subject: Answer.PASS, {"a": 4, "b": 2})
     assert tried.carry()[0].exit_code == DONE
-    hosts = {combo: {node.name for node in tried.graph.nodes.values() if node.combo == combo} for combo in "ab"}
+    hosts = {
+        combo: {node.name for node in tried.graph.nodes.values() if node.combo == combo} for combo in "ab"
+    }
     for subject in tried.oracle.asked:
         wave = tried.graph.waves[subject.about]
         assert [peer.host for peer in subject.cohort.at("upgraded")] == list(wave.hosts)
