@@ -175,6 +175,8 @@ class Standing:
     seq: int = 0
     """The event of the last answer that was written down."""
     shadow: bool = False
+    told: float = 0.0
+    """When that was."""
 
 
 @dataclass(slots=True)

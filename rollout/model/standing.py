@@ -35,7 +35,7 @@ def asked(state: State, event: Event) -> tuple[str, ...]:
 
 
 def still(state: State, event: Event) -> tuple[str, ...]:
-    """The same pass once more."""
+    """The same answer once more."""
     name = _key_in(event)
     state.asked_fleet.discard(name)
     state.heard[name] = event.at
@@ -52,7 +52,15 @@ def answered(state: State, event: Event) -> tuple[str, ...]:
     old = state.run.standing.get(name) or Standing(gate, event.data["moment"], event.data.get("about", ""))
     value = event.data["value"]
     since = old.since if old.value == value else event.at
-    new = replace(old, value=value, because=event.because, since=since, seq=event.seq, shadow=rule.shadow)
+    new = replace(
+        old,
+        value=value,
+        because=event.because,
+        since=since,
+        seq=event.seq,
+        shadow=rule.shadow,
+        told=event.at,
+    )
     if value == Answer.PASS:
         count, first, _ = passes([old.count, old.first, old.last], rule, event.at)
         settled = old.passed or is_enough(count, first, rule, event.at)

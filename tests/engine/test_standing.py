@@ -107,6 +107,15 @@ def test_its_failure_stops_the_run_and_lets_what_has_begun_finish() -> None:
     assert not any(host.harmed for host in state.hosts.values())
 
 
+def test_a_failure_that_has_stopped_the_run_is_written_down_now_and_then() -> None:
+    tried = Tried([ERRORS], until(20), {"a": 1})
+    tried.carry()
+    asked = [subject.now for subject in tried.oracle.asked if subject.now >= START + 20]
+    failed = [event for event in tried.events(Kind.ANSWERED) if event.data["value"] == Answer.FAIL]
+    assert len(asked) > 10
+    assert len(failed) == 1
+
+
 def test_it_goes_on_only_under_a_later_controller_and_after_it_has_passed() -> None:
     mended = False
     failing = between(100, 130)
