@@ -40,6 +40,8 @@ class Subjects:
         self._run = run
         self._folder_of = folder_of
         self._check = check
+        self._fleet: dict[str, Peer] = {}
+        self._known = (0, -1)
 
     def of(
         self,
@@ -109,13 +111,21 @@ class Subjects:
             return tuple(self._graph.nodes[name] for name in self._graph.waves[ask.about].hosts)
         return tuple(self._graph.nodes.values())
 
+    def _peers(self, state: State) -> Mapping[str, Peer]:
+        """Of the whole fleet. Many questions are asked at once, and until something happens all hosts are where they were."""
+        known = (id(state), state.run.seq)
+        if self._known != known:
+            nodes = self._graph.nodes.values()
+            self._fleet = {node.name: _peer(self._graph, node, state.hosts[node.name]) for node in nodes}
+            self._known = known
+        return self._fleet
+
     def _of_fleet(self, ask: Ask, state: State, now: float, told: dict[str, Any]) -> Subject:
         nodes = self._concerned(ask, state)
         subset = dict(subset_of(ask.about)) if ask.moment == DURING else {}
         combos, names = {node.combo for node in nodes}, {node.name for node in nodes}
-        others = (
-            node for node in self._graph.nodes.values() if node.combo in combos and node.name not in names
-        )
+        peers = self._peers(state)
+        others = (peer for peer in peers.values() if peer.combo in combos and peer.host not in names)
         (combo,) = combos if len(combos) == 1 else (subset.pop(COMBO, ""),)
         subset.pop(COMBO, None)
         return Subject(
@@ -128,8 +138,8 @@ class Subjects:
             timeout=ask.gate.timeout,
             run=self._run,
             about=ask.about,
-            cohort=cohort(self._graph, state, nodes),
-            beside=cohort(self._graph, state, others),
+            cohort=Cohort(tuple(peers[node.name] for node in nodes)),
+            beside=Cohort(tuple(others)),
             **told,
         )
 
