@@ -174,7 +174,7 @@ def _no_worse(rule: Rule, samples: Mapping[str, Any], side: Side, found: Compare
         controls = min(len(stratum.controls) for stratum in found.strata)
         least = ranks.needed(controls, side.stops_at)
         if least is not None and least > len(changes):
-            return f"{too_few(rule, len(changes), controls)}; {least} could"
+            return f"{too_few(rule, len(changes), controls)}; {least} might"
     return _told(rule, samples, side, changes).replace(" stops", " would stop", 1)
 
 

@@ -49,7 +49,7 @@ def counts(rule: Rule, subject: Subject, readings: Readings) -> Verdict:
     controls = next((stretch.controls for stretch in reversed(found.stretches) if stretch.upgraded), 0)
     least = exposure.needed(controls, rule.stops_at)
     if least is not None and least > len(found.upgraded):
-        because = f"{too_few(rule, len(found.upgraded), controls)}; {least} could"
+        because = f"{too_few(rule, len(found.upgraded), controls)}; {least} might"
         return Verdict(Answer.PASS, because, samples)
     if compared.own_changes:
         told += f" (with {OWN}, {len(compared.own_changes)} of them: nothing)"

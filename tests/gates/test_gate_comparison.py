@@ -91,7 +91,7 @@ VERDICTS = [
     (METRIC, level, (0, 12), Answer.PASS, "nothing is upgraded yet; 12 hosts can be compared with"),
     (METRIC, level, (0, 1), Answer.PASS, "1 host can be compared with"),
     (METRIC, without(level, "c0", "c1", "c2"), (0, 4), Answer.INCONCLUSIVE, "only 1 of 4 hosts"),
-    (METRIC, level, (1, 12), Answer.PASS, "1 host upgraded among 12 controls can show nothing at 1 % yet; 3 could"),
+    (METRIC, level, (1, 12), Answer.PASS, "1 host upgraded among 12 controls can show nothing at 1 % yet; 3 might"),
     (METRIC, level, (8, 40), Answer.PASS, "and 111 would stop"),
     (METRIC, worse(2.0), (1, 40), Answer.PASS, "can show nothing"),
     (METRIC, worse(2.0), (4, 40), Answer.FAIL, "and 111 stops; worst: u"),
