@@ -81,7 +81,8 @@ def gates(graph: Graph, reach: _controller.Reach) -> dict[str, str]:
     fleet = [one for one in asks if not one.host]
     if fleet:
         passing = sum(one.subject not in failing for one in fleet)
-        click.echo(f"gates about the fleet: {passing} of {counted(len(fleet), 'question')} pass")
+        names = ", ".join(dict.fromkeys(plain(one.gate.name) for one in fleet))
+        click.echo(f"gates about the fleet ({names}): {passing} of {counted(len(fleet), 'question')} pass")
     return failing
 
 

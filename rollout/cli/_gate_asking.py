@@ -159,6 +159,8 @@ def _about(graph: Graph, rule: GateRule, wanted: Wanted) -> str:
         raise UsageError(
             f"gate {rule.name} asks about each of {listed(may, 12)}: name one with --combo or --about"
         )
+    if set(may) == {""}:
+        raise UsageError(f"gate {rule.name} is about the whole run: leave out --combo and --about")
     about = named[0] if wanted.combo is not None else _key(named[0])
     if about not in may:
         raise UsageError(

@@ -202,6 +202,8 @@ class Kind(Access, FleetGate):
             return Verdict(Answer.INCONCLUSIVE, because, samples, link)
         because = f"no alert fires of {samples['alerts']} that fit {printable(_filter(wanted), 120)}"
         quiet = [f"{samples[word]} {word}" for word in ("silenced", "inhibited", "ignored") if samples[word]]
+        if self.alive is None and not samples["alerts"]:
+            quiet.append("and without `alive` nothing says that alerts arrive here at all")
         return Verdict(Answer.PASS, ", ".join([because, *quiet]), samples, link)
 
     def _is_silenced(self, alert: _Alert, own: Mapping[str, str], subject: Subject) -> bool:

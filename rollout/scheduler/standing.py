@@ -37,7 +37,8 @@ def awaited(graph: Graph, state: State, now: float) -> bool:
     return any(
         _is_tried(state, question) and not _passes(state, question, now)
         for question in _wanted(graph, state)
-        if question.moment != DURING or _wants(state) or _stops(state, question)
+        if question.moment != DURING
+        or (not decides_nothing(state, question.rule) and (_wants(state) or _stops(state, question)))
     )
 
 

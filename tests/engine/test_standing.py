@@ -33,12 +33,12 @@ class Oracle:
     remembers: ClassVar[bool] = False
 
     def __init__(self, says: Says) -> None:
-        self._says = says
+        self.says = says
         self.asked: list[Subject] = []
 
     def check(self, subject: Subject) -> Verdict:
         self.asked.append(subject)
-        return Verdict(self._says(subject), f"at {subject.now - START:.0f}", {"sample": len(self.asked)})
+        return Verdict(self.says(subject), f"at {subject.now - START:.0f}", {"sample": len(self.asked)})
 
     def remember(self, subject: Subject) -> Verdict:
         return self.check(subject)

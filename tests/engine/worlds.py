@@ -78,6 +78,10 @@ class Patience(VirtualInbox):
         super().__init__(start)
         self._left = 5000
 
+    def later(self, seconds: float) -> None:
+        """Nobody looks for so long."""
+        self._now += seconds
+
     def forget(self) -> None:
         """What was posted to a controller that died reaches nobody."""
         self._heap.clear()
