@@ -119,7 +119,7 @@ def _of_fleet(book: Journal, row: RunRow, *, as_json: bool) -> None:
             f"run {plain(row.id)}: no gate about the fleet has anything to say; `rollout why HOST` says where a host is"
         )
     for one in last:
-        click.echo(answers.said(one, waived, row.read_at))
+        click.echo(answers.said(one, waived, row.read_at, is_asked=row.owner is not None))
         event = events_of.get(one.seq)
         if event is not None:
             _echo(

@@ -12,6 +12,8 @@ from rollout.lab.places import Places
 _PATIENCE = 10.0
 _EXEC_PATIENCE = 5.0
 _EXEC_GLANCE = 0.0005
+_EMPTY_PATIENCE = 0.05
+_KERNEL_THREAD = 0x00200000  # PF_KTHREAD of linux/sched.h
 
 
 def processes(places: Places) -> list[int]:
@@ -50,10 +52,10 @@ def _pids() -> list[int]:
 
 def _environment(pid: int) -> list[bytes]:
     """The environment that a process began with; none for a zombie, for threads of the kernel, and for what is gone."""
-    deadline = time.monotonic() + _EXEC_PATIENCE
+    begun = time.monotonic()
     try:
         while not (found := Path(f"/proc/{pid}/environ").read_bytes()):
-            if _has_none(pid) or time.monotonic() > deadline:
+            if time.monotonic() - begun > _patience(pid):
                 return []
             time.sleep(_EXEC_GLANCE)
     except OSError:
@@ -61,12 +63,14 @@ def _environment(pid: int) -> list[bytes]:
     return found.split(b"\0")
 
 
-def _has_none(pid: int) -> bool:
-    """Whether a process whose environment reads as empty has none, and is not just between two programs.
+def _patience(pid: int) -> float:
+    """Seconds for which an environment that reads as empty may yet be one of a process between two programs.
 
-    For a moment of execve(2) the old program is gone and the new one not laid out: memory, but no bounds of an environment
-    (proc_pid_stat(5), fields 23, 50 and 51).
+    For a moment of execve(2) the old program is gone and the new one not laid out: memory, but no bounds of an environment; just before
+    and after, none of either (proc_pid_stat(5): fields 3, 9, 23, 50 and 51).
     """
     fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    if fields[0] in {b"Z", b"X"} or int(fields[9 - 3]) & _KERNEL_THREAD:
+        return 0.0
     memory, start, end = (int(fields[number - 3]) for number in (23, 50, 51))
-    return not memory or start == end != 0
+    return _EMPTY_PATIENCE if not memory or start == end != 0 else _EXEC_PATIENCE

@@ -149,13 +149,17 @@ def told(event: Event, *, drawn: bool = True) -> Iterator[str]:
         yield f"           {line}"
 
 
-def said(last: Standing, waived: Mapping[str, str], now: float) -> str:
-    """What a gate about the fleet said last, since when, and what that keeps from beginning."""
+def said(last: Standing, waived: Mapping[str, str], now: float, *, is_asked: bool = True) -> str:
+    """What a gate about the fleet said last, since when, and what that keeps from beginning.
+
+    `is_asked`: whether a controller holds the run, and asks on; else what was said then is no news of now.
+    """
     data = {"moment": last.moment, "about": last.about, "shadow": last.shadow, "waived": last.gate in waived}
     head = f"{plain(last.gate)} {moment(data)}"
     if not last.value:
         return f"{head}: not asked yet"
-    since = f"{last.value}{mark(data)} since {stamp(last.since)} ({spoken(now - last.since)})"
+    lasts = spoken(now - last.since) if is_asked else "until its controller ended: nobody asks now"
+    since = f"{last.value}{mark(data)} since {stamp(last.since)} ({lasts})"
     then = ""
     if last.moment == DURING and decides(last, waived) and not last.passed:
         whom = f" with {plain(last.about)}" if last.about else ""

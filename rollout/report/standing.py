@@ -146,7 +146,7 @@ def _gates(standing: Standing) -> Iterator[str]:
     stopping = sum(answers.stops(gate, standing.waived) for gate in gates)
     shown = gates[: max(GATES_SHOWN, min(stopping, HELD_SHOWN))]
     for gate in shown:
-        yield answers.said(gate, standing.waived, standing.now)
+        yield answers.said(gate, standing.waived, standing.now, is_asked=standing.holder is not None)
     if len(gates) > len(shown):
         yield f"and {counted(len(gates) - len(shown), 'more answer')}: rollout why"
 

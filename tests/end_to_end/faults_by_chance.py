@@ -195,6 +195,8 @@ class Round:
                 f"controller {self._outputs} ended with {code}: {self.output(self._outputs)[-1:]}"
             )
         self.answer()
+        if code == 3:
+            self.answer_for_the_healed()
         self.restart()
         return False
 
@@ -220,6 +222,19 @@ class Round:
             self._answered.add((host, since))
             if done.code:
                 self.notes.append(f"resolve {host}: {done.said}")
+
+    def answer_for_the_healed(self) -> None:
+        """Hosts that a retry has healed count as failures all the same, and too many of them stop what is like them."""
+        with journal.open(self.journal) as book:
+            run = book.run().id
+            known = book.load(run, book.graph(run))[1]
+        healed = [host.name for host in known.values() if host.harmed and host.status is not Status.HELD]
+        for host in healed:
+            done = self.operator.rollout(
+                "retry", host, "--reason", "a fault was planted", "--journal", self.journal
+            )
+            if done.code:
+                self.notes.append(f"retry {host}: {done.said}")
 
     def is_up(self, host: str) -> bool:
         return self.operator.lab.host(host).state == "up"
