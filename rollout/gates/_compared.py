@@ -66,6 +66,7 @@ def nothing_yet(rule: Rule, subject: Subject, readings: Readings) -> Verdict:
     if 2 * len(known) < len(untouched):
         missing = [host for host in untouched if host not in known]
         because = f"only {len(known)} of {hosts(len(untouched))} not yet upgraded have a value: {some(missing)} have none"
+        because += "" if known else "; do `label` and `match` fit the query's labels?"
         return Verdict(Answer.INCONCLUSIVE, because, samples)
     because = f"nothing is upgraded yet; {hosts(len(known))} can be compared with"
     return Verdict(Answer.PASS, because, samples)
@@ -204,8 +205,8 @@ def _doubt(subject: Subject, trials: Trials, found: Compared) -> str:
 
 def nothing_left(alone: int, known: int) -> str:
     return (
-        f"{hosts(alone)} upgraded, and nothing to compare with: no host is left as it was, and there are no values "
-        f"of {comparison.LEAST_DAYS} of the days before; {known} could be compared"
+        f"{hosts(alone)} upgraded and nothing to compare them with ({known} could be): no host of theirs is left as it was, "
+        f"and of the days before there are values of fewer than {comparison.LEAST_DAYS}; thresholds need no others"
     )
 
 

@@ -180,7 +180,7 @@ def test_neither_controls_nor_history() -> None:
 
     for gate in (METRIC, COUNTER):
         verdict = told(gate, today, 8, 0)
-        assert (verdict.value, "nothing to compare with" in verdict.because) == (Answer.INCONCLUSIVE, True)
+        assert (verdict.value, "nothing to compare" in verdict.because) == (Answer.INCONCLUSIVE, True)
 
 
 def test_a_wave_is_judged_with_those_before_it_and_a_site_is_not() -> None:
