@@ -1,6 +1,7 @@
 """Property tests look for counter-examples longer with ROLLOUT_FULL=1."""
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,14 +14,14 @@ settings.load_profile("full" if os.environ.get("ROLLOUT_FULL") else "short")
 
 
 LONG = ("test_kill_suite", "end_to_end", "lab", "guard", "executors", "playbooks")
-"""Parts of the paths of files that take minutes, the longest first: begun last, one of them would run alone at the end."""
+"""Parts of the paths, below this folder, of files that take minutes, the longest first: begun last, one of them would run alone at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The long ones first; the order within a file stays."""
 
     def turn(item: pytest.Item) -> int:
-        path = str(item.path)
+        path = str(item.path.relative_to(Path(__file__).parent))
         return next((number for number, part in enumerate(LONG) if part in path), len(LONG))
 
     items.sort(key=turn)
