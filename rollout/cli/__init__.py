@@ -29,7 +29,7 @@ COMMANDS = {
     "failures": "Group what has failed by its cause.",
     "risks": "List known errors, and try them on failures that happened.",
     "pause": "Begin nothing more until `resume`.",
-    "approve": "Let what comes after a rung begin.",
+    "approve": "Let a plan begin, or what comes after a rung.",
     "promote": "End the soak now: ask the gates at once.",
     "skip": "Leave out a host that has not begun.",
     "abort": "End the run; what has begun comes to a safe point.",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rollout.cli import _compiling, _runs
+from rollout.cli import _approved, _compiling, _runs
 from rollout.errors import DONE, Locked
 from rollout.journal import Journal, Life, Owner, RunRow, is_url, refusals
 from rollout.model.graph import Graph
@@ -53,6 +53,8 @@ def carry_on(
     refuse_if_held(row, take_over=take_over)
     graph = book.graph(row.id)
     _compiling.refuse_if_changed(row.id, graph, plan)
+    if graph.approval_to_begin:
+        _approved.require(book, graph, Path(plan.file), run=row.id)
     inventory = _compiling.resolve(plan)
     gone = _gone(book, row, graph, plan, inventory, view)
     why = _runs.paused(book, row.id)

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from rollout import journal as journals
-from rollout.cli import _carrying, _compiling, _options, _runs
+from rollout.cli import _approved, _carrying, _compiling, _options, _runs
 from rollout.cli._compiling import Source
 from rollout.cli._waiting import Turn
 from rollout.errors import ApprovalMissing, PlanStale, UsageError
@@ -20,7 +20,7 @@ from rollout.model.ledger import is_untouched
 from rollout.model.plan import Plan
 from rollout.model.state import Status
 from rollout.report import plans
-from rollout.report.plain import listed
+from rollout.report.plain import listed, plain
 from rollout.report.saved import Compiled
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -38,6 +38,11 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
     help="With --dry-run: this host's steps in Ansible's check mode, and what that cannot cover.",
 )
 @click.option("--yes", is_flag=True, help="Approve the plan without being asked.")
+@click.option(
+    "--approved",
+    is_flag=True,
+    help="Ask nobody: begin only if `rollout approve` has kept an approval of exactly this plan.",
+)
 @_options.allow_unknown
 @click.option("--new-run", is_flag=True, help="Give up an unfinished run of this plan and begin a new one.")
 @_options.journal
@@ -53,6 +58,7 @@ def command(
     dry_run: bool,
     check: tuple[str, ...],
     yes: bool,
+    approved: bool,
     allow_unknown: bool,
     new_run: bool,
     journal: str | None,
@@ -73,6 +79,10 @@ def command(
         )
     if check and not dry_run:
         raise UsageError("--check goes with --dry-run: it changes nothing")
+    if yes and approved:
+        raise UsageError(
+            "either --yes, by which you approve the plan now, or --approved, by which somebody has"
+        )
     source = _compiling.source(plan)
     source = replace(source, allow_unknown=source.allow_unknown or allow_unknown)
     read = _compiling.read_plan(source.plan_file)
@@ -88,14 +98,16 @@ def command(
             turn = Turn(book, row.id, wait, as_json, even_if_ended=new_run)
             if new_run:
                 return turn.take(
-                    lambda row: _begin(book, path, row, source, read, view, yes=yes, run=run, known=known)
+                    lambda row: _begin(
+                        book, path, row, source, read, view, yes=yes, approved=approved, run=run, known=known
+                    )
                 )
             return turn.take(lambda row: _carry_on(book, path, row, source, view, waited=turn.waited))
         if row is not None and row.id == run:
             raise UsageError(
                 f"run {run} is over: {row.ended.because if row.ended else 'it was aborted'}; take another name"
             )
-        return _begin(book, path, None, source, read, view, yes=yes, run=run, known=known)
+        return _begin(book, path, None, source, read, view, yes=yes, approved=approved, run=run, known=known)
 
 
 def _dry_run(source: Source, plan: Plan, check: tuple[str, ...], *, as_json: bool) -> int:
@@ -136,6 +148,7 @@ def _begin(
     view: _carrying.View,
     *,
     yes: bool,
+    approved: bool,
     run: str | None,
     known: Collection[str],
 ) -> int:
@@ -153,7 +166,11 @@ def _begin(
     if not now.graph.nodes:
         click.echo("nothing to do: no host is in a wave", err=view.as_json)
         return 0
-    _approve(yes)
+    if approved or now.graph.approval_to_begin:
+        found = _approved.require(book, now.graph, source.plan_file)
+        click.echo(f"approved by {_approved.told_of(found)} {plain(found.because)}", err=view.as_json)
+    else:
+        _approve(yes)
     if given_up is not None and not _runs.is_finished(book, given_up):
         book.request(given_up.id, Event(Kind.ABORTED, f"given up for a new run ({_runs.me()})"))
     if not journals.is_url(path):

@@ -117,6 +117,9 @@ class _Merging:
         graph = replace(
             new,
             digest=digest_of(parts),
+            # An amendment that wants no approval was not approved itself.
+            approval_to_begin=new.approval_to_begin or self.old.approval_to_begin,
+            identity=new.identity or self.old.identity,
             parts=parts,
             nodes=nodes,
             combos=combos,

@@ -74,6 +74,8 @@ def compile_graph(
         seed=seed,
         shape=shape_of(declared),
         four_eyes=plan.approval.four_eyes,
+        approval_to_begin=plan.approval.begin,
+        identity=plan.approval.identity,
         calendar=Calendar(plan.windows, fleet.zones) if plan.windows else None,
         deadline=plan.deadline,
         waivers=tuple(waiver for waiver in plan.waivers if waiver.name in used),

@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self
 
 from rollout.journal.owner import Lease, Life, Owner
 from rollout.journal.refusals import POLICY
-from rollout.journal.rows import AnswerRow, Ended, HostRow, RunRow, Summary
+from rollout.journal.rows import AnswerRow, ApprovalRow, Ended, HostRow, RunRow, Summary
 from rollout.model.event import Event
 from rollout.model.graph import Graph
 from rollout.model.state import HostState, RunState, Status
@@ -22,6 +22,7 @@ from rollout.model.state import HostState, RunState, Status
 __all__ = [
     "POLICY",
     "AnswerRow",
+    "ApprovalRow",
     "Ended",
     "HostRow",
     "Journal",
@@ -64,6 +65,12 @@ class Journal(Protocol):
         self, run: str, graph: Graph, *, plan_file: str, created_by: str, known: Collection[str] | None = None
     ) -> None:
         """`known`: the runs that the caller has seen. Raises Locked if the plan has another one by now: two that begin a plan at once would both carry it out."""
+
+    def approve(self, approval: ApprovalRow) -> ApprovalRow:
+        """Keep it, and give it with its `at`."""
+
+    def approvals(self, plan: str) -> list[ApprovalRow]:
+        """Newest first."""
 
     def runs(self) -> list[RunRow]:
         """Newest first."""

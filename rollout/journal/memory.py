@@ -27,7 +27,7 @@ from rollout.journal.refusals import (
     refuse_if_held,
     run_exists,
 )
-from rollout.journal.rows import AnswerRow, Ended, HostRow, RunRow, Summary
+from rollout.journal.rows import AnswerRow, ApprovalRow, Ended, HostRow, RunRow, Summary
 from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph, Node
 from rollout.model.state import HostState, RunState, Status
@@ -56,6 +56,7 @@ class MemoryJournal:
         self._clock = clock
         self._lease = lease
         self._runs: dict[str, _Run] = {}
+        self._approvals: list[ApprovalRow] = []
 
     def create(
         self, run: str, graph: Graph, *, plan_file: str, created_by: str, known: Collection[str] | None = None
@@ -83,6 +84,14 @@ class MemoryJournal:
             ended=None,
         )
         self._runs[run] = _Run(row, graph, dict(graph.nodes))
+
+    def approve(self, approval: ApprovalRow) -> ApprovalRow:
+        kept = approval._replace(at=self._clock())
+        self._approvals.append(kept)
+        return kept
+
+    def approvals(self, plan: str) -> list[ApprovalRow]:
+        return [one for one in reversed(self._approvals) if one.plan == plan]
 
     def runs(self) -> list[RunRow]:
         return [self._row(run) for run in reversed(self._runs.values())]

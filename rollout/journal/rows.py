@@ -82,6 +82,18 @@ class AnswerRow(NamedTuple):
         )
 
 
+class ApprovalRow(NamedTuple):
+    """Somebody let a plan begin, or its amended `run` go on. `claims`: of a verified token; without any, `by` is what the machine told. `at`: seconds since the epoch."""
+
+    plan: str
+    digest: str
+    run: str | None
+    by: str
+    because: str
+    claims: Mapping[str, str] = {}
+    at: float = 0.0
+
+
 class HostRow(NamedTuple):
     """Where a host stands."""
 

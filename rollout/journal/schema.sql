@@ -1,8 +1,8 @@
--- The journal, schema 2. Times are seconds since the epoch. STRICT is left out on an SQLite that does not know it.
+-- The journal, schema 3. Times are seconds since the epoch. STRICT is left out on an SQLite that does not know it.
 -- PostgreSQL's words for the types are in postgresql.py.
 --
 -- What may change:
---   event, gate   rows are added, and never altered or removed
+--   event, gate, approval   rows are added, and never altered or removed
 --   graph         another one when a person amends the run: with run.digest, and with combo, wave and slots of its hosts
 --   run           free -> held (claim: fence + 1) -> free (release: ended_*); held -> held (take-over of a dead or lapsed owner: fence + 1)
 --   host, state   the fold of the run's events up to run.folded; written in the transaction of those events
@@ -102,3 +102,17 @@ CREATE TABLE slot (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX slot_of_host ON slot (run, host);
+
+-- Of plans, not of runs: an approval is there before the run that it lets begin.
+CREATE TABLE approval (
+  number        INTEGER PRIMARY KEY,
+  at            REAL NOT NULL,
+  plan          TEXT NOT NULL,
+  digest        TEXT NOT NULL,
+  run           TEXT,                        -- the amended run that may go on; null: a new one may begin
+  by            TEXT NOT NULL,
+  because       TEXT NOT NULL,
+  claims        TEXT NOT NULL                -- JSON: what a verified token told of who it was; empty: the machine told it
+) STRICT;
+
+CREATE INDEX approval_of_plan ON approval (plan, number);

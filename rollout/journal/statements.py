@@ -6,7 +6,7 @@ keeping the row until the end of the transaction, where not the whole database i
 
 from pathlib import Path
 
-SCHEMA = 2
+SCHEMA = 3
 """The schema that this tool reads and writes; see schema.sql."""
 
 
@@ -93,3 +93,8 @@ SUMMARY = "SELECT combo, wave, status, count(*) FROM host WHERE run = ? GROUP BY
 _HOST = "SELECT name, combo, wave, status, step, attempt, since, because FROM host WHERE run = ?"
 HOSTS = f"{_HOST} ORDER BY name"
 HOSTS_BY_STATUS = f"{_HOST} AND status = ? ORDER BY name"
+
+APPROVE = "INSERT INTO approval (at, plan, digest, run, by, because, claims) VALUES (?, ?, ?, ?, ?, ?, ?)"
+APPROVALS = (
+    "SELECT plan, digest, run, by, because, claims, at FROM approval WHERE plan = ? ORDER BY number DESC"
+)

@@ -24,7 +24,7 @@ from rollout.journal.refusals import (
     refuse_if_held,
     run_exists,
 )
-from rollout.journal.rows import AnswerRow, Ended, HostRow, RunRow, Summary
+from rollout.journal.rows import AnswerRow, ApprovalRow, Ended, HostRow, RunRow, Summary
 from rollout.journal.writing import Row, TableWriting, append, compact, graph_body, storable
 from rollout.model.event import Event, Kind
 from rollout.model.graph import Graph
@@ -76,6 +76,34 @@ class TableJournal:
             return found is not None and bool(found[:8] == row[1:])
 
         self._database.transact(work, done)
+
+    def approve(self, approval: ApprovalRow) -> ApprovalRow:
+        self._database.make()
+
+        def work(connection: Connection) -> ApprovalRow:
+            at = self._database.time(connection.execute(sql.NOW).fetchone()[0])
+            kept = approval._replace(because=storable(approval.because), at=at)
+            values = (
+                kept.at,
+                kept.plan,
+                kept.digest,
+                kept.run,
+                kept.by,
+                kept.because,
+                compact(dict(kept.claims)),
+            )
+            connection.execute(sql.APPROVE, values)
+            return kept
+
+        def done(connection: Connection, kept: ApprovalRow) -> bool:
+            found = connection.execute(sql.APPROVALS, (kept.plan,)).fetchall()
+            return kept in map(_approval, found)
+
+        return self._database.transact(work, done)
+
+    def approvals(self, plan: str) -> list[ApprovalRow]:
+        rows = self._database.read(sql.APPROVALS, (plan,)) if self._database.exists() else []
+        return [_approval(row) for row in rows]
 
     def runs(self) -> list[RunRow]:
         return (
@@ -310,6 +338,11 @@ def _tool() -> str:
 
 def _run_state(folded: int, folded_at: float, body: str | None) -> RunState:
     return RunState(**{**json.loads(body or "{}"), "seq": folded, "at": folded_at})
+
+
+def _approval(row: Row) -> ApprovalRow:
+    *rest, claims, at = row
+    return ApprovalRow._make((*rest, json.loads(claims), at))
 
 
 def _event(row: tuple[Any, ...]) -> Event:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from rollout.model.chain import Step
 from rollout.model.combo import Combo
-from rollout.model.plan import NO_GUESTS, PER_HOST, GateRule, Moment, Risk
+from rollout.model.plan import NO_GUESTS, PER_HOST, GateRule, Identity, Moment, Risk
 from rollout.model.verdict import Cause, Waiver
 from rollout.model.windows import Calendar, Key
 
@@ -118,6 +118,9 @@ class Graph:
     seed: str = ""
     shape: str = ""
     four_eyes: bool = False
+    approval_to_begin: bool = False
+    """Whether it begins, or goes on after an amendment, only with a recorded approval of its digest."""
+    identity: Identity | None = None
     calendar: Calendar | None = None
     deadline: float | None = None
     waivers: tuple[Waiver, ...] = ()
@@ -232,6 +235,8 @@ class Graph:
             "seed": self.seed,
             "shape": self.shape,
             "four_eyes": self.four_eyes,
+            "approval_to_begin": self.approval_to_begin,
+            "identity": self.identity and asdict(self.identity),
             "calendar": self.calendar and self.calendar.to_json(),
             "deadline": self.deadline,
             "waivers": [asdict(waiver) for waiver in self.waivers],
@@ -262,6 +267,8 @@ class Graph:
             seed=value.get("seed", ""),
             shape=value.get("shape", ""),
             four_eyes=value.get("four_eyes", False),
+            approval_to_begin=value.get("approval_to_begin", False),
+            identity=None if value.get("identity") is None else Identity(**value["identity"]),
             calendar=None if calendar is None else Calendar.from_json(calendar),
             deadline=value.get("deadline"),
             waivers=tuple(_waiver(waiver) for waiver in value.get("waivers", ())),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from rollout.errors import Place
 from rollout.model.chain import Step
@@ -243,12 +244,35 @@ class Ladder:
     guests: str | None = None
 
 
+def is_loopback(url: str) -> bool:
+    """Whether nobody is between: an address of this machine itself."""
+    return urlsplit(url).hostname in {"127.0.0.1", "::1", "localhost"}
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose word counts as a person's: an OpenID Connect token of `issuer` (an URL), for `audience`, of a job of `project` (its path).
+
+    `protected`: of a protected branch or tag only, where nobody pushes unseen.
+    """
+
+    issuer: str
+    audience: str
+    project: str
+    protected: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A person is asked before what comes after these rungs (or numbers of waves, as text) begins. `four_eyes`: not whoever began the run."""
+    """A person is asked before what comes after these rungs (or numbers of waves, as text) begins; with `begin`, before anything does.
+
+    `four_eyes`: not whoever wrote the plan, or began the run. `identity`: who a person is, a token has to prove; None: the machine tells it.
+    """
 
     after: tuple[str, ...] = ()
     four_eyes: bool = False
+    begin: bool = False
+    identity: Identity | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from pydantic import (
 from rollout.model import plan as meant
 from rollout.model.verdict import Order
 from rollout.plan import patterns, scalars
+from rollout.plan.shape import PROJECT, URL
 
 MAP, LIST, TEXT = "(mapping)", "(list)", "(text)"
 """Tags of the forms that a value can take; never a key that a person would write."""
@@ -118,9 +119,18 @@ class Soak(Part):
     ramp: Duration = 600.0
 
 
+class Identity(Part):
+    issuer: str = Field(pattern=URL)
+    audience: str = Field(min_length=1)
+    project: str = Field(pattern=PROJECT)
+    protected: bool = True
+
+
 class Approve(Part):
-    after: OneOrMore
+    after: OneOrMore | None = None
+    begin: bool = False
     four_eyes: bool = False
+    identity: Identity | None = None
 
 
 class Waves(Part):

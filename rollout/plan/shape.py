@@ -35,6 +35,15 @@ _BOUNDS = {
 }
 
 
+URL = r"^https?://[^\s/?#@]+[^\s?#]*$"
+PROJECT = r"^[^\s/]+(/[^\s/]+)+$"
+_FORMS = {
+    URL: "the URL of a server, such as https://gitlab.example.com",
+    PROJECT: "a project is named with its groups, such as infra/fleet",
+}
+"""What a text has to look like, where it is no variable's name."""
+
+
 def validate(
     model: type[Model], node: Node, also: tuple[str, ...] = (), called: str = "the plan"
 ) -> tuple[Model | None, list[Problem]]:
@@ -116,7 +125,8 @@ def _sentence(kind: str, context: dict[str, Any], node: Node, message: str) -> s
         (bound,) = context.values()
         said = f" must be {_BOUNDS[kind]} {bound}, not {node.text}"
     elif kind == "string_pattern_mismatch":
-        said = f" cannot be {shown(node.text)}: a variable's name is letters, digits and underscores"
+        what = _FORMS.get(context["pattern"], "a variable's name is letters, digits and underscores")
+        said = f" cannot be {shown(node.text)}: {what}"
     elif kind == "union_tag_invalid":
         forms = re.findall(r"\((\w+)\)", context["expected_tags"])
         said = f" must be a {' or a '.join(forms)}, not {_described(node)}"

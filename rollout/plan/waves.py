@@ -110,6 +110,8 @@ def _ladder(waves: Node) -> Iterator[Problem]:
 def _approvals(root: Node, waves: Node) -> Iterator[Problem]:
     approve = waves.get("approve")
     after = approve.get("after") if approve is not None and approve.kind == "map" else None
+    if approve is not None and approve.kind == "map":
+        yield from _asked(approve)
     if waves.get("sizes") is None:
         given = [node.text for node in _items(waves.get("ladder")) if node.text in meant.RUNGS]
         known = [*(given or meant.RUNGS), *([meant.RAMP] if waves.get("last") is not None else [])]
@@ -120,6 +122,19 @@ def _approvals(root: Node, waves: Node) -> Iterator[Problem]:
         if node.text and node.text not in known:
             which = expected(node.text, known) or ": one size is one wave, and nothing comes after it"
             yield Problem(node.at, f"unknown rung {shown(node.text)}{which}")
+
+
+def _asked(approve: Node) -> Iterator[Problem]:
+    begin, issuer = approve.get("begin"), approve.find("identity").get("issuer")
+    if approve.get("after") is None and (begin is None or begin.scalar is not True):
+        yield Problem(
+            approve.at,
+            "approve asks nobody: write `begin: true`, or after which rung, such as `after: combos`",
+        )
+    if issuer is not None and issuer.text.startswith("http:") and not meant.is_loopback(issuer.text):
+        yield Problem(
+            issuer.at, "an issuer is asked for its keys by https: over http anybody between could give others"
+        )
 
 
 def _sets(root: Node) -> Iterator[Problem]:
@@ -155,12 +170,20 @@ def meant_by(written: schema.PlanFile) -> dict[str, Any]:
         waves.guests,
     )
     if waves.approve is not None:
-        found["approval"] = meant.Approval(schema.globs(waves.approve.after), waves.approve.four_eyes)
+        found["approval"] = _approval(waves.approve)
     if isinstance(waves.soak, schema.Soak):
         found["soak"] = meant.Soak(waves.soak.canary, waves.soak.ramp)
     elif waves.soak is not None:
         found["soak"] = meant.Soak(waves.soak, waves.soak)
     return found
+
+
+def _approval(written: schema.Approve) -> meant.Approval:
+    who = written.identity
+    identity = None
+    if who is not None:
+        identity = meant.Identity(who.issuer.rstrip("/"), who.audience, who.project, who.protected)
+    return meant.Approval(schema.globs(written.after or []), written.four_eyes, written.begin, identity)
 
 
 def apart(limits: schema.Limits) -> tuple[meant.Together, ...]:

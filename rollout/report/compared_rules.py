@@ -5,7 +5,7 @@ from typing import Any
 
 from rollout.model.chain import Step
 from rollout.model.graph import Combo, Graph, Wave
-from rollout.model.plan import GateRule, Risk
+from rollout.model.plan import GateRule, Identity, Risk
 from rollout.report import rungs
 from rollout.report.comparison import Difference, Item, by_field, grouped
 from rollout.report.plain import spoken, stamp
@@ -63,6 +63,9 @@ def _said(name: str, value: Any) -> str:
         return "none"
     if name in _SECONDS:
         return spoken(value)
+    if isinstance(value, Identity):
+        branches = "" if value.protected else ", of any branch"
+        return f"{value.project} of {value.issuer} for {value.audience}{branches}"
     if isinstance(value, Mapping):
         return "; ".join(f"{key} {' or '.join(of)}" for key, of in value.items())
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
@@ -121,7 +124,7 @@ def _order(before: Graph, after: Graph) -> Iterator[Item]:
                 yield "waits for", _waits(was), _waits(now), name
     if before.approvals != after.approvals:
         yield "approval after", _said("", before.approvals), _said("", after.approvals), ""
-    yield from by_field("", before, after, ("four_eyes", "harm"), _said)
+    yield from by_field("", before, after, ("approval_to_begin", "four_eyes", "identity", "harm"), _said)
 
 
 def _waits(wave: Wave) -> str:

@@ -29,6 +29,7 @@ def json_lines(compiled: Compiled) -> Iterator[str]:
             "rungs": list(graph.rungs),
             "approvals": list(graph.approvals),
             "four_eyes": graph.four_eyes,
+            "approval_to_begin": graph.approval_to_begin,
             "harm": graph.harm,
             "deadline": graph.deadline,
             "notes": list(graph.notes),

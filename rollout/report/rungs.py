@@ -47,6 +47,10 @@ def climbs(graph: Graph) -> bool:
 def lines(graph: Graph) -> list[str]:
     """The rungs in the order in which they open, then the credit."""
     said = [*_order(graph)] if climbs(graph) else []
+    if graph.approval_to_begin:
+        who = f"; a token of {plain(graph.identity.project)} proves who it is" if graph.identity else ""
+        eyes = "; it cannot be whoever wrote it" if graph.four_eyes else ""
+        said.append(f"  a person approves exactly this plan before anything begins{who}{eyes}")
     if graph.approvals:
         eyes = "; it cannot be whoever began the run" if graph.four_eyes else ""
         after = listed(map(_spoken, graph.approvals), SHOWN)

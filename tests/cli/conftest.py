@@ -2,7 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.worlds import Typist
+from rollout.cli import _controller
+from rollout.engine.asking import InlineAsker
+from rollout.executors.rehearsal import Rehearsal, RehearsedGate, World
+from rollout.model.graph import Graph
+from tests.cli.worlds import Typist, unreachable
 
 
 @pytest.fixture
@@ -12,3 +16,16 @@ def rollout(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pyt
     for name in ("ROLLOUT_JOURNAL", "ROLLOUT_TRACEBACK"):
         monkeypatch.delenv(name, raising=False)
     return Typist(capsys)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    """What `apply` reaches: steps take no time. Its `faults` may be changed between two commands."""
+    found = World(lambda: 0.0, duration=lambda _host, _step: 0.0)
+
+    def imagined(graph: Graph, *_: object) -> _controller.Reach:
+        gates = {gate.name: RehearsedGate(found) for gate in graph.gates}
+        return _controller.Reach(Rehearsal(found), InlineAsker(gates), {}, lambda _host: {}, unreachable)
+
+    monkeypatch.setattr(_controller, "real", imagined)
+    return found

@@ -13,32 +13,13 @@ from rollout import journal
 from rollout.cli import _controller
 from rollout.cli._screen import Lines
 from rollout.engine.asking import InlineAsker
-from rollout.executors.rehearsal import Rehearsal, RehearsedGate, World
+from rollout.executors.rehearsal import Rehearsal, World
 from rollout.journal import Owner
 from rollout.model.event import Event, Kind
-from rollout.model.graph import Graph
-from rollout.model.seams import Connection
 from rollout.model.state import Status
 from rollout.report import ending
-from tests.cli.worlds import INVENTORY, STEP, Typist, a_plan_folder, failing
+from tests.cli.worlds import INVENTORY, STEP, Typist, a_plan_folder, failing, unreachable
 from tests.fleet import CHAIN, a_combo, a_graph, a_plan
-
-
-def unreachable(host: str, _variables: object) -> Connection:
-    raise AssertionError(f"nothing may connect to {host}")
-
-
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    """What `apply` reaches: steps take no time. Its `faults` may be changed between two commands."""
-    found = World(lambda: 0.0, duration=lambda _host, _step: 0.0)
-
-    def imagined(graph: Graph, *_: object) -> _controller.Reach:
-        gates = {gate.name: RehearsedGate(found) for gate in graph.gates}
-        return _controller.Reach(Rehearsal(found), InlineAsker(gates), {}, lambda _host: {}, unreachable)
-
-    monkeypatch.setattr(_controller, "real", imagined)
-    return found
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from rollout.cli import main
 from rollout.engine.inbox import VirtualInbox
 from rollout.executors.rehearsal import Fault, World
 from rollout.model.graph import Graph
-from rollout.model.seams import Ending
+from rollout.model.seams import Connection, Ending
 from tests.fleet import an_engine
 
 STEP = """- hosts: all
@@ -70,6 +70,10 @@ def a_run(
         book.create(run, graph, plan_file=str(folder / "plan.yml"), created_by="me@here")
         an_engine(graph, book, World(inbox.now, faults=faults), inbox, run=run).run()
     return path
+
+
+def unreachable(host: str, _variables: object) -> Connection:
+    raise AssertionError(f"nothing may connect to {host}")
 
 
 @dataclass

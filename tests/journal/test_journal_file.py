@@ -119,10 +119,10 @@ def test_a_newer_schema_is_refused(path: str) -> None:
     with journal.open(path) as opened:
         begun(opened)
     with closing(sqlite3.connect(path)) as newer, newer:
-        newer.execute("INSERT INTO journal (version, created_at) VALUES (3, 0)")
+        newer.execute("INSERT INTO journal (version, created_at) VALUES (4, 0)")
     with (
         journal.open(path) as opened,
-        pytest.raises(JournalError, match="has schema 3, and this rollout knows schema 2"),
+        pytest.raises(JournalError, match="has schema 4, and this rollout knows schema 3"),
     ):
         opened.run()
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from rollout.errors import Behind, JournalError, LimitReached
-from rollout.journal import HostRow, Journal
+from rollout.journal import ApprovalRow, HostRow, Journal
 from rollout.model.event import REQUESTS, Event, Kind
 from rollout.model.state import HostState, Status
 from tests.journal.journal_world import RUN, Clock, Controller, begun, graph
@@ -294,6 +294,21 @@ def test_output_that_is_no_valid_text_does_no_harm(opened: Journal) -> None:
     assert written.data["task"] == raw
     opened.release(controller.lease, 1, raw)
     assert opened.run().ended is not None
+
+
+# --- approvals -------------------------------------------------------------------------------------------------------------
+
+
+def test_approvals_of_a_plan_are_kept_newest_first(opened: Journal, clock: Clock) -> None:
+    assert opened.approvals("tokyo") == []
+    first = opened.approve(ApprovalRow("tokyo", "d1", None, "ana", "change \udce9 4711", {"jti": "a"}))
+    clock.now += 5
+    second = opened.approve(ApprovalRow("tokyo", "d2", "run-1", "ben", "amended"))
+    opened.approve(ApprovalRow("osaka", "d1", None, "ana", "another plan"))
+    assert (first.at, second.at) == (1_000.0, 1_005.0)
+    assert opened.approvals("tokyo") == [second, first]
+    assert first.claims == {"jti": "a"}
+    assert opened.runs() == []
 
 
 def _break_off(opened: Journal, controller: Controller) -> None:

@@ -127,10 +127,10 @@ def test_a_newer_schema_of_a_database_is_refused() -> None:
     server = postgres_server.shared()
     with journal.open(server.fresh()) as opened:
         begun(opened)
-    server.admin("INSERT INTO rollout.journal (version, created_at) VALUES (3, 0)")
+    server.admin("INSERT INTO rollout.journal (version, created_at) VALUES (4, 0)")
     with (
         journal.open(server.url()) as opened,
-        pytest.raises(JournalError, match="has schema 3, and this rollout knows schema 2"),
+        pytest.raises(JournalError, match="has schema 4, and this rollout knows schema 3"),
     ):
         opened.run()
 

@@ -13,7 +13,7 @@ from rollout.graph import compile_graph
 from rollout.model.chain import Step
 from rollout.model.fleet import Fleet, Host
 from rollout.model.graph import Combo, Graph, Need, Node, Untouched
-from rollout.model.plan import Amount, GateRule, Limits, Moment, Risk
+from rollout.model.plan import Amount, GateRule, Identity, Limits, Moment, Risk
 from rollout.model.verdict import Waiver
 from rollout.model.windows import Calendar, Weekly, Window
 from rollout.model.zones import UTC, Zone
@@ -83,6 +83,11 @@ NEW_VALUES: dict[str, tuple[Any, str]] = {
     "tolerated_per": ({"rack=r0": 2}, "failures tolerated per value was 1, is 2: rack=r0"),
     "on_fault": ("halt", "on fault was isolate, is halt"),
     "harm": (None, "harm was 3.0, is none"),
+    "approval_to_begin": (True, "approval to begin was no, is yes"),
+    "identity": (
+        Identity("https://gitlab.example", "rollout", "ops/hosts"),
+        "identity was none, is ops/hosts of https://gitlab.example for rollout",
+    ),
     "four_eyes": (True, "four eyes was no, is yes"),
     "calendar": (None, "window allow Mon 00:00 + 1h UTC is gone"),
     "deadline": (None, "deadline was 2001-09-09 01:46:40Z, is none"),

@@ -1,0 +1,227 @@
+"""Approving a whole plan: nothing begins without a record of it, and only what was looked at begins."""
+
+import getpass
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rollout import journal
+from rollout.cli import _runs
+from rollout.executors.rehearsal import World
+from rollout.identity import TOKEN
+from rollout.journal import ApprovalRow
+from tests.cli.worlds import Typist, a_plan_folder, failing
+from tests.identity.issuer import AUDIENCE, PROJECT, Issuer, serving
+
+JOURNAL = ".rollout/journal.sqlite3"
+AUTHOR = ("-c", "user.name=Ben", "-c", "user.email=ben@example.com")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    a_plan_folder(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def issuer() -> Iterator[Issuer]:
+    with serving() as found:
+        yield found
+
+
+def asks(folder: Path, approve: str) -> None:
+    """The plan wants an approval of this kind."""
+    plan = folder / "plan.yml"
+    plan.write_text(plan.read_text().replace("waves: {", f"waves: {{approve: {{{approve}}}, "))
+
+
+def committed(folder: Path, *who: str) -> None:
+    for words in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "a plan")):
+        subprocess.run(["git", "-C", folder, *(who or AUTHOR), *words], check=True)
+
+
+def approvals() -> list[ApprovalRow]:
+    with journal.open(JOURNAL) as book:
+        return book.approvals("imagined")
+
+
+def proven(issuer: Issuer, more: str = "") -> str:
+    return (
+        f"begin: true, identity: {{issuer: {issuer.url!r}, audience: {AUDIENCE}, project: {PROJECT}}}{more}"
+    )
+
+
+def test_nothing_begins_without_an_approval(rollout: Typist, folder: Path) -> None:
+    asks(folder, "begin: true")
+    for words in (["--approved"], ["--yes"], []):
+        typed = rollout("apply", "plan.yml", *words)
+        assert typed.code == 7, typed.err
+        assert "nobody has approved it: plan imagined is by now digest" in typed.err
+        assert "`rollout approve plan.yml --reason WHY`" in typed.err
+    with journal.open(JOURNAL) as book:
+        assert book.runs() == []
+
+
+def test_an_approval_lets_exactly_one_run_begin(rollout: Typist, folder: Path, world: World) -> None:
+    asks(folder, "begin: true")
+    typed = rollout("approve", "plan.yml", "--reason", "change 4711")
+    assert typed.code == 0, typed.err
+    assert f"3 hosts: approved by {_runs.me()}; `rollout apply plan.yml --approved` begins it" in typed.out
+    (kept,) = approvals()
+    assert (kept.by, kept.because, kept.claims) == (_runs.me(), "change 4711", {})
+    again = rollout("approve", "plan.yml", "--reason", "a job that is tried again")
+    assert again.code == 0
+    assert "approved already by" in again.out
+    assert len(approvals()) == 1
+    done = rollout("apply", "plan.yml", "--approved")
+    assert done.code == 0, done.out + done.err
+    assert f"approved by {_runs.me()}, on " in done.out
+    assert "change 4711" in done.out
+    more = rollout("apply", "plan.yml", "--approved")
+    assert more.code == 7, more.out
+
+
+def test_approved_is_wanted_of_any_plan_when_asked_for(rollout: Typist, folder: Path) -> None:
+    assert rollout("apply", "plan.yml", "--approved").code == 7
+    assert rollout("apply", "plan.yml", "--approved", "--yes").code == 64
+
+
+@pytest.mark.parametrize("file", ["plan.yml", "playbooks/step.yml", "inventory.yml"])
+def test_what_was_not_looked_at_is_refused(rollout: Typist, folder: Path, file: str) -> None:
+    asks(folder, "begin: true")
+    assert rollout("approve", "plan.yml", "--reason", "looks well").code == 0
+    path = folder / file
+    new = {"plan.yml": ("at_once: 2", "at_once: 1"), "inventory.yml": ("rack: r2", "rack: r9")}
+    path.write_text(path.read_text().replace(*new.get(file, ("tasks: []", "tasks: [{ping: }]"))))
+    typed = rollout("apply", "plan.yml", "--approved")
+    assert typed.code == 6, typed.err
+    assert f"{_runs.me()}, on " in typed.err
+    assert "approved digest" in typed.err
+    assert rollout("approve", "plan.yml", "--reason", "looked again").code == 0
+    assert len(approvals()) == 2
+
+
+def test_a_digest_that_is_another_is_refused(rollout: Typist, folder: Path) -> None:
+    typed = rollout("approve", "plan.yml", "--reason", "x", "--digest", "0123456789ab")
+    assert typed.code == 6
+    assert "not 0123456789ab: look at that one" in typed.err
+
+
+@pytest.mark.parametrize("words", [[], ["plan.yml", "--through", "one"]])
+def test_either_a_plan_or_a_rung(rollout: Typist, folder: Path, words: list[str]) -> None:
+    typed = rollout("approve", *words, "--reason", "x")
+    assert typed.code == 64
+    assert "either a PLAN that may begin, or --through RUNG" in typed.err
+
+
+def test_an_amended_run_goes_on_once_the_amendment_is_approved(
+    rollout: Typist, folder: Path, world: World
+) -> None:
+    asks(folder, "begin: true")
+    step = folder / "playbooks" / "step.yml"
+    world.faults = failing("a1") | failing("b1") | failing("a2")
+    assert rollout("approve", "plan.yml", "--reason", "go").code == 0
+    assert rollout("apply", "plan.yml", "--approved").code == 3
+    step.write_text(step.read_text().replace("tasks: []", "tasks: [{ping: }]"))
+    asked_less = folder / "plan.yml"
+    asked_less.write_text(asked_less.read_text().replace("begin: true", "begin: false, after: 1"))
+    assert rollout("amend", "plan.yml", "--yes", "--reason", "mended").code == 0
+    refused = rollout("resume", "plan.yml")
+    assert refused.code == 7, refused.err
+    assert "nobody has approved it: run imagined-" in refused.err
+    approved = rollout("approve", "plan.yml", "--reason", "the mended step")
+    assert approved.code == 0, approved.err
+    assert "`rollout resume` carries it on" in approved.out
+    assert "approve" not in rollout("resume", "plan.yml").err
+
+
+def test_the_author_is_refused_under_four_eyes(
+    rollout: Typist, folder: Path, issuer: Issuer, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asks(folder, proven(issuer, ", four_eyes: true"))
+    committed(folder)
+    for login, email in (
+        ("ben", "ben@example.com"),
+        ("other", "BEN@example.com"),
+        ("ben", "private@example.com"),
+    ):
+        monkeypatch.setenv(TOKEN, issuer.token(user_login=login, user_email=email))
+        typed = rollout("approve", "plan.yml", "--reason", "mine")
+        assert typed.code == 7, typed.err
+        assert "Ben <ben@example.com> wrote plan.yml last, so somebody else than" in typed.err
+    assert approvals() == []
+    monkeypatch.setenv(TOKEN, issuer.token())
+    assert rollout("approve", "plan.yml", "--reason", "looked at !12").code == 0
+    (kept,) = approvals()
+    assert kept.by == f"ana ({issuer.url}, job 99)"
+    assert kept.claims["project_path"] == PROJECT
+    assert rollout("apply", "plan.yml", "--approved").code == 0
+
+
+def test_who_wrote_it_must_be_known_under_four_eyes(rollout: Typist, folder: Path, issuer: Issuer) -> None:
+    asks(folder, "begin: true, four_eyes: true")
+    typed = rollout("approve", "plan.yml", "--reason", "x")
+    assert typed.code == 7
+    assert "who wrote plan.yml is not known: no commit of this repository holds it" in typed.err
+    committed(folder)
+    assert rollout("plan", "plan.yml").code == 0
+    (folder / "plan.yml").write_text((folder / "plan.yml").read_text() + "# more\n")
+    typed = rollout("approve", "plan.yml", "--reason", "x")
+    assert typed.code == 7
+    assert "it has changes that are in no commit" in typed.err
+
+
+def test_the_machines_user_is_no_second_pair_of_eyes(rollout: Typist, folder: Path) -> None:
+    asks(folder, "begin: true, four_eyes: true")
+    committed(folder, "-c", f"user.name={getpass.getuser()}", "-c", "user.email=somebody@example.com")
+    assert rollout("approve", "plan.yml", "--reason", "x").code == 7
+
+
+def test_a_shallow_clone_does_not_know_who_wrote_it(
+    rollout: Typist, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asks(folder, "begin: true, four_eyes: true")
+    committed(folder)
+    (folder / "other").write_text("")
+    committed(folder, "-c", "user.name=Eve", "-c", "user.email=eve@example.com")
+    subprocess.run(["git", "clone", "-q", "--depth", "1", f"file://{folder}", tmp_path / "clone"], check=True)
+    monkeypatch.chdir(tmp_path / "clone")
+    typed = rollout("approve", "plan.yml", "--reason", "x")
+    assert typed.code == 7
+    assert "the clone is shallow" in typed.err
+
+
+def test_a_forged_token_approves_nothing(
+    rollout: Typist, folder: Path, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asks(folder, proven(issuer))
+    monkeypatch.setenv(TOKEN, issuer.token(project_path="mallory/fleet"))
+    typed = rollout("approve", "plan.yml", "--reason", "x")
+    assert typed.code == 7
+    assert typed.err.count("\n") <= 2
+    assert issuer.token() not in typed.err
+    assert approvals() == []
+
+
+def test_a_record_without_a_token_does_not_count_where_one_is_wanted(
+    rollout: Typist, folder: Path, issuer: Issuer
+) -> None:
+    asks(folder, proven(issuer))
+    said = rollout("plan", "plan.yml", "--json").out
+    digest = said.split('"digest": "', 1)[1].split('"', 1)[0]
+    (folder / ".rollout").mkdir(exist_ok=True)
+    with journal.open(JOURNAL) as book:
+        book.approve(ApprovalRow("imagined", digest, None, "root@here", "by hand"))
+    assert rollout("apply", "plan.yml", "--approved").code == 7
+
+
+def test_the_plan_says_who_is_asked(rollout: Typist, folder: Path, issuer: Issuer) -> None:
+    asks(folder, proven(issuer, ", four_eyes: true"))
+    said = rollout("plan", "plan.yml").out
+    assert (
+        f"a person approves exactly this plan before anything begins; a token of {PROJECT} proves who it is; it cannot be whoever wrote it"
+        in said
+    )
