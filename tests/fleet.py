@@ -105,6 +105,7 @@ def an_engine(
     poll: float | None = None,
     paths: PathAsker | None = None,
     until: float | None = None,
+    unattended: bool = False,
 ) -> Engine:
     """A controller over an imagined world, in virtual time, on a run that the journal has.
 
@@ -121,4 +122,5 @@ def an_engine(
         poll=poll,
         paths=paths,
         until=until,
+        unattended=unattended,
     )

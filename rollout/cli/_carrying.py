@@ -30,6 +30,8 @@ class View:
     log: Path | None = None
     until: float | None = None
     """When the controller has to end, in seconds since the epoch."""
+    unattended: bool = False
+    """No person has started it: it answers for nothing that stopped."""
 
 
 def refuse_if_held(row: RunRow, *, take_over: bool = False) -> None:
@@ -104,7 +106,16 @@ def drive(
     reach = _controller.real(graph, inventory, plan_file, units_beside(journal, plan_file))
     screen = _screen.screen(run, graph, as_json=view.as_json, verbose=view.verbose, log=view.log)
     stop, state = _controller.control(
-        book, run, graph, reach, screen, lift=lift, gone=gone, force=force, until=view.until
+        book,
+        run,
+        graph,
+        reach,
+        screen,
+        lift=lift,
+        gone=gone,
+        force=force,
+        until=view.until,
+        unattended=view.unattended,
     )
     if stop.exit_code == DONE:
         _forget_probed(plan_file, graph)

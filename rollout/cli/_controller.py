@@ -166,10 +166,11 @@ def control(
     gone: Mapping[str, str] | None = None,
     force: bool = False,
     until: float | None = None,
+    unattended: bool = False,
 ) -> tuple[Stop, State]:
     """Carry the run on until it ends or stops. `lift`: why a pause is lifted first. `force`: as in `Journal.claim`.
 
-    `until`: when this controller has to end, in seconds since the epoch; then it stops safely.
+    `until`: when this controller has to end, in seconds since the epoch; then it stops safely. `unattended`: as of Engine.
 
     Raises Locked, LeaseLost, JournalError.
     """
@@ -190,6 +191,7 @@ def control(
             gone=gone,
             paths=reach.paths,
             until=until,
+            unattended=unattended,
         )
     except Amended as error:
         book.release(lease, error.exit_code, str(error))

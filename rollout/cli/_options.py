@@ -122,6 +122,12 @@ max_duration = click.option(
     help="End after so long at a safe point, with exit code 75; no host begins that would take longer.",
 )
 
+unattended = click.option(
+    "--unattended",
+    is_flag=True,
+    help="For schedules and jobs, which answer for nothing: lifts no pause, and lets nothing go on that a gate has stopped.",
+)
+
 
 class Waiting(click.Command):
     """A command with `wait`. Its value comes after `=` only: in `--wait plan.yml` the word is the plan."""

@@ -13,9 +13,10 @@ from rollout import journal as journals
 from rollout.cli import _approved, _carrying, _compiling, _options, _runs
 from rollout.cli._compiling import Source
 from rollout.cli._waiting import Turn
-from rollout.errors import ApprovalMissing, PlanStale, UsageError
+from rollout.errors import DONE, ApprovalMissing, PlanStale, UsageError
 from rollout.journal import Journal, RunRow
 from rollout.model.event import Event, Kind
+from rollout.model.graph import Graph
 from rollout.model.ledger import is_untouched
 from rollout.model.plan import Plan
 from rollout.model.state import Status
@@ -52,6 +53,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 @_options.log
 @_options.wait
 @_options.max_duration
+@_options.unattended
 def command(
     *,
     plan: Path,
@@ -68,6 +70,7 @@ def command(
     log: Path | None,
     wait: float | None,
     until: float | None,
+    unattended: bool,
 ) -> int:
     """Carry out a plan, or carry on with the run of it.
 
@@ -86,7 +89,7 @@ def command(
     source = _compiling.source(plan)
     source = replace(source, allow_unknown=source.allow_unknown or allow_unknown)
     read = _compiling.read_plan(source.plan_file)
-    view = _carrying.View(as_json, verbose, log, until)
+    view = _carrying.View(as_json, verbose, log, until, unattended)
     if dry_run:
         return _dry_run(source, read, check, as_json=as_json)
     path = _runs.where(journal, source.plan_file)
@@ -167,6 +170,8 @@ def _begin(
         click.echo("nothing to do: no host is in a wave", err=view.as_json)
         return 0
     if approved or now.graph.approval_to_begin:
+        if (over := _over(book, now.graph)) is not None:
+            return _told_over(over, view)
         found = _approved.require(book, now.graph, source.plan_file)
         click.echo(f"approved by {_approved.told_of(found)} {plain(found.because)}", err=view.as_json)
     else:
@@ -188,6 +193,23 @@ def _begin(
     if not view.as_json:
         click.echo(f"run {name} begins; its journal is {journals.without_password(path)}")
     return _carrying.drive(book, path, name, now.graph, plan, inventory, view)
+
+
+def _over(book: Journal, graph: Graph) -> RunRow | None:
+    """The newest run, if it was of exactly this plan and has ended, and no other has been approved since: a job is tried again that had done its work."""
+    row = _runs.newest(book, graph.plan)
+    if row is None or row.ended is None or row.digest != graph.digest or not _runs.is_finished(book, row):
+        return None
+    return None if _runs.aborted(book, row.id) or _approved.fitting(book, graph, None) else row
+
+
+def _told_over(row: RunRow, view: _carrying.View) -> int:
+    ended = row.ended
+    if ended is None:
+        return DONE
+    said = f"run {plain(row.id)} of exactly this plan is over, and nobody has approved another"
+    click.echo(f"{said}: {plain(ended.because)}", err=view.as_json)
+    return ended.exit_code
 
 
 def _refuse_if_closed(book: Journal, row: RunRow) -> None:

@@ -6,9 +6,10 @@ import click
 
 from rollout.cli import _carrying, _compiling, _options, _runs
 from rollout.cli._waiting import Turn
-from rollout.errors import JournalError, UsageError
+from rollout.errors import DONE, JournalError, UsageError
 from rollout.journal import Journal, RunRow
 from rollout.model.plan import Plan
+from rollout.report.plain import plain
 
 
 @click.command(cls=_options.Waiting)
@@ -25,6 +26,7 @@ from rollout.model.plan import Plan
 )
 @_options.wait
 @_options.max_duration
+@_options.unattended
 def command(
     *,
     plan: Path | None,
@@ -36,30 +38,42 @@ def command(
     take_over: bool,
     wait: float | None,
     until: float | None,
+    unattended: bool,
 ) -> int:
     """Carry on with the newest run.
 
     After a crash, a stop, a pause or a halt; it begins exactly where things stand. PLAN: with the newest run of that plan.
     """
+    if unattended and take_over:
+        raise UsageError("--take-over is a person's word, and --unattended says that there is none")
     source = _compiling.source(plan) if plan else None
     path = _runs.where(journal, source.plan_file if source else None)
     with _runs.existing(path) as book:
         read = _compiling.read_plan(source.plan_file) if source else None
+        if unattended and run is None and not _has_run(book, read):
+            click.echo("nothing to carry on: no run has begun", err=as_json)
+            return DONE
         row = _found(book, read, run)
         turn = Turn(book, row.id, wait, as_json, take_over)
-        view = _carrying.View(as_json, verbose, log, until)
+        view = _carrying.View(as_json, verbose, log, until, unattended)
         paused = _runs.paused(book, row.id)
 
         def carry_on(row: RunRow) -> int:
+            if unattended and _runs.is_finished(book, row):
+                click.echo(f"nothing to carry on: run {plain(row.id)} is over", err=as_json)
+                return DONE
             if (code := _over(book, row, as_json=as_json)) is not None:
                 return code
             used = read if read and not turn.waited else _compiling.read_plan(Path(row.plan_file))
-            asked = paused == _runs.paused(
-                book, row.id
-            )  # a pause that came while we waited is not ours to lift
+            # A pause that came while we waited is not ours to lift.
+            asked = not unattended and paused == _runs.paused(book, row.id)
             return _carrying.carry_on(book, path, row, used, view, lift=asked, take_over=take_over)
 
         return turn.take(carry_on)
+
+
+def _has_run(book: Journal, plan: Plan | None) -> bool:
+    return any(plan is None or row.plan == plan.name for row in book.runs())
 
 
 def _over(book: Journal, row: RunRow, *, as_json: bool) -> int | None:

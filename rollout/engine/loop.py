@@ -56,7 +56,8 @@ class Engine:
 
     `poll` is how often, in seconds, the journal is read for the requests of people while nothing happens; None: never.
     `gone` maps hosts that have left the inventory to a sentence about it. `paths` is asked before a host that has vanished is
-    blamed for it. `until` is when this controller has to end, by the inbox's clock: no host begins that would take longer.
+    blamed for it. `until` is when this controller has to end, by the inbox's clock: no host begins that would take longer. `unattended`: a schedule, not a
+    person, has started it: what a gate has stopped stays stopped.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Engine:
         gone: Mapping[str, str] | None = None,
         paths: PathAsker | None = None,
         until: float | None = None,
+        unattended: bool = False,
     ) -> None:
         self._journal, self._lease, self._graph = journal, lease, graph
         self._steps, self._asker, self._subjects, self._inbox = steps, asker, subjects, inbox
@@ -84,6 +86,7 @@ class Engine:
         self._asked: dict[str, tuple[int, Ask]] = {}
         self._taken_up: set[tuple[str, int]] = set()
         self._stopping: StopAsked | None = None
+        self._unattended = unattended
         self._ahead = 0.0
         self._renewed = inbox.now()
         run, hosts, tail = journal.load(lease.run, graph)
@@ -117,7 +120,8 @@ class Engine:
 
     def _take_up(self) -> None:
         """Make the run ours, and ask what became of every step that was in flight."""
-        data = {"fence": self._lease.fence, "owner": str(self._lease.owner)}
+        data: dict[str, object] = {"fence": self._lease.fence, "owner": str(self._lease.owner)}
+        data |= {"unattended": True} if self._unattended else {}
         self._must_record(Event(Kind.TAKEN_UP, f"taken up by {self._lease.owner}", data=data))
         self._ahead = self.state.run.at - self._inbox.now()
         for name, because in self._gone.items():

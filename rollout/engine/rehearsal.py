@@ -29,8 +29,9 @@ def rehearsed_engine(
     poll: float | None = None,
     paths: PathAsker | None = None,
     until: float | None = None,
+    unattended: bool = False,
 ) -> Engine:
-    """A controller of a run that the journal has. `gates` and `steps`: instead of those of the world; `poll`, `paths` and `until` as of `Engine`."""
+    """A controller of a run that the journal has. `gates` and `steps`: instead of those of the world; `poll`, `paths`, `until` and `unattended` as of `Engine`."""
     return Engine(
         journal,
         lease,
@@ -45,6 +46,7 @@ def rehearsed_engine(
         poll=poll,
         paths=paths,
         until=until,
+        unattended=unattended,
     )
 
 

@@ -14,7 +14,7 @@ class Kind(StrEnum):
 
     # the run
     TAKEN_UP = "taken-up"
-    """A controller took the lease [owner, fence]: questions that the one before had asked are void."""
+    """A controller took the lease [owner, fence, unattended: by a schedule]: questions that the one before had asked are void."""
     ROUND = "round-asked"
     """Gates `before run`, `before wave` or `after wave` are to be asked [moment; wave, unless of the whole run]."""
     OPENED = "wave-opened"

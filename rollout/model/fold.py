@@ -71,6 +71,8 @@ def apply(state: State, event: Event) -> tuple[str, ...]:
 
 def _taken_up(state: State, event: Event) -> tuple[str, ...]:
     state.run.fence = int(event.data.get("fence", state.run.fence))
+    if not event.data.get("unattended"):
+        state.run.attended = state.run.fence
     state.run.began = state.run.began or event.at
     standing.forget(state, passed=True)
     if state.run.suspected:

@@ -185,12 +185,15 @@ class RunState:
 
     `trips` holds what each of them counted. Failures before `excused_at` no longer speak of a common cause: a person has gone on since.
 
+    `attended` is the fence of the last controller that a person has started: a schedule answers for nothing.
+
     `suspected` maps a path (or our own machine) to why it is in doubt, `suspected_at` is since when this
     controller knows of the last one.
     """
 
     seq: int = 0
     fence: int = 0
+    attended: int = 0
     paused: str | None = None
     paused_by: str = ""
     paused_at: float = 0.0

@@ -100,7 +100,7 @@ def verdicts(graph: Graph, state: State) -> list[Record]:
 
 
 def is_mended(state: State, trip: dict[str, Any]) -> bool:
-    """Whether a breaker that a gate tripped may be reset: the gate is waived or gone, or has passed under a later controller.
+    """Whether a breaker that a gate tripped may be reset: the gate is waived or gone, or has passed under a later controller that a person started.
 
     A gate that passes again by itself proves nothing of the cause: the run has stopped, and what did the harm has not gone on.
     """
@@ -109,7 +109,7 @@ def is_mended(state: State, trip: dict[str, Any]) -> bool:
         return True
     standing = state.run.standing.get(key(trip["moment"], rule.name, trip["about"]))
     passed = standing.passed if standing is not None else trip["moment"] != DURING
-    return bool(passed and state.run.fence > trip["fence"])
+    return bool(passed and state.run.attended > trip["fence"])
 
 
 def tripped_by(state: State, why: str) -> str | None:
@@ -166,7 +166,7 @@ def _stops(state: State, question: Question) -> bool:
     """Whether it has stopped something under an earlier controller: asked again, it may let that go on."""
     trip = state.run.trips.get(question.about, {})
     mine = trip.get("gate") == question.rule.name and trip.get("moment") == question.moment
-    return bool(mine and state.run.fence > trip["fence"])
+    return bool(mine and state.run.attended > trip["fence"])
 
 
 def _next_ask(state: State, question: Question) -> float:

@@ -81,7 +81,14 @@ def test_an_approval_lets_exactly_one_run_begin(rollout: Typist, folder: Path, w
     assert f"approved by {_runs.me()}, on " in done.out
     assert "change 4711" in done.out
     more = rollout("apply", "plan.yml", "--approved")
-    assert more.code == 7, more.out
+    assert more.code == 0, more.out
+    assert "of exactly this plan is over, and nobody has approved another: finished: 3 verified" in more.out
+    plan = folder / "plan.yml"
+    plan.write_text(plan.read_text().replace("at_once: 2", "at_once: 1"))
+    other = rollout("apply", "plan.yml", "--approved")
+    assert other.code == 7, other.out
+    with journal.open(JOURNAL) as book:
+        assert len(book.runs()) == 1
 
 
 def test_approved_is_wanted_of_any_plan_when_asked_for(rollout: Typist, folder: Path) -> None:

@@ -56,9 +56,14 @@ class Tried:
         self.world = World(self.inbox.now)
         self.oracle = Oracle(says)
 
-    def carry(self, journal: MemoryJournal | None = None) -> tuple[Stop, State]:
+    def carry(self, journal: MemoryJournal | None = None, *, unattended: bool = False) -> tuple[Stop, State]:
         engine = an_engine(
-            self.graph, journal or self.journal, self.world, self.inbox, gate=lambda _world: self.oracle
+            self.graph,
+            journal or self.journal,
+            self.world,
+            self.inbox,
+            gate=lambda _world: self.oracle,
+            unattended=unattended,
         )
         return engine.run(), engine.state
 
@@ -129,6 +134,33 @@ def test_it_goes_on_only_under_a_later_controller_and_after_it_has_passed() -> N
     assert stop.exit_code == DONE
     (reset,) = tried.events(Kind.RESET)
     assert reset.because == "the run: gate errors passes again; it goes on"
+    assert all(host.status is Status.VERIFIED for host in state.hosts.values())
+
+
+def test_a_schedule_lets_nothing_go_on_that_a_gate_has_stopped() -> None:
+    mended = False
+    tried = Tried(
+        [ERRORS],
+        lambda subject: Answer.PASS if mended or subject.now - START < 100 else Answer.FAIL,
+        {"a": 12},
+    )
+    tried.carry(unattended=True)
+    mended = True
+    before = len(tried.events(Kind.INTENDED))
+    for _tick in range(3):
+        stop, _ = tried.carry(unattended=True)
+        assert stop.exit_code == HALTED
+    assert len(tried.events(Kind.INTENDED)) == before
+    assert not tried.events(Kind.RESET)
+    assert tried.carry()[0].exit_code == DONE
+
+
+def test_a_schedule_carries_on_what_a_dead_controller_left() -> None:
+    tried = Tried([ERRORS], lambda _subject: Answer.PASS, {"a": 4})
+    with pytest.raises(Died):
+        tried.carry(DyingJournal(tried.journal, 12, committed=True))
+    stop, state = tried.carry(unattended=True)
+    assert stop.exit_code == DONE
     assert all(host.status is Status.VERIFIED for host in state.hosts.values())
 
 
