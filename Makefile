@@ -8,7 +8,7 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-setup: ## system packages, .venv, and what the tests of editors need
+setup: ## system packages, .venv, and what tests take from npm
 	@.ci/setup
 
 demo: setup ## upgrade a small virtual data centre: canaries, a planted fault, a kill, a resume, a report
@@ -36,4 +36,4 @@ bench: setup ## every benchmark; each ends with one line of JSON
 	@for name in sweep execution gates; do $(AS_ROOT) $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 clean: ## what the other targets made here
-	@rm -rf .venv tests/editors/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .ansible
+	@rm -rf .venv tests/editors/node_modules tests/gitlab/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .ansible

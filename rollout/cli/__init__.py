@@ -22,6 +22,7 @@ COMMANDS = {
     "rehearse": "Carry out a plan on imagined hosts, in no time.",
     "simulate": "Tell how a plan would go, with defects, stragglers and crashes.",
     "status": "Show where the run stands.",
+    "report": "Tell how a run went, or goes, for whoever was not there.",
     "watch": "Watch a run from anywhere, until it ends.",
     "why": "Say where a host is, and what it waits for.",
     "hosts": "List the hosts of the run.",
@@ -41,6 +42,7 @@ COMMANDS = {
     "unlock": "Take a run from a controller that is dead and cannot be seen.",
     "compat": "Check compatibility files, or write one out of Leapp's list.",
     "doctor": "Look at this machine, and at what a plan needs of it.",
+    "ci": "What GitLab pipelines need: a check of jobs, a button per wave.",
     "lab": "Real SSH hosts on this machine, with faults.",
 }
 """The commands and their one-line help, known without importing any of them. Each is a module of this package."""

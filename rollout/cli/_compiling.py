@@ -1,6 +1,5 @@
 """From a plan file to a graph, and what lies beside the plan."""
 
-import os
 import time
 from dataclasses import dataclass, replace
 from functools import partial
@@ -8,6 +7,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from rollout.cli import _writing
 from rollout.errors import PlanStale, UsageError
 from rollout.model.graph import Graph
 from rollout.model.plan import Plan
@@ -135,15 +135,7 @@ def _listed(said: list[str]) -> str:
 
 def write_saved(path: Path, plan: Compiled) -> None:
     """By rename, readable by its owner alone."""
-    fresh = path.with_name(f".{path.name}.new")
-    try:
-        with os.fdopen(
-            os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
-        ) as file:
-            file.write(saved.to_text(plan))
-        fresh.replace(path)
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
+    _writing.whole(path, saved.to_text(plan), 0o600)
 
 
 def graph_of(

@@ -3,10 +3,14 @@
 import math
 import re
 import time
+from collections.abc import Callable
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 
@@ -49,6 +53,36 @@ form = click.option(
     show_default=True,
     help="For a terminal, as JSON lines, or for a merge request.",
 )
+
+
+def forms_written(*forms: str) -> Callable[[_Command], _Command]:
+    """`--write FORMAT=FILE`, as often as one likes."""
+
+    def parsed(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> dict[Path, str]:
+        found: dict[Path, str] = {}
+        for value in values:
+            form, equals, file = value.partition("=")
+            if form not in forms or not equals or not file:
+                close = get_close_matches(form, forms, 1)
+                hint = f"; did you mean {close[0]}={file or 'FILE'}?" if close else ""
+                raise click.BadParameter(
+                    f"{value!r}: FORMAT=FILE is wanted, with one of {', '.join(forms)}{hint}"
+                )
+            if Path(file) in found:
+                raise click.BadParameter(f"{file} is named twice")
+            found[Path(file)] = form
+        return found
+
+    return click.option(
+        "--write",
+        "written",
+        multiple=True,
+        metavar="FORMAT=FILE",
+        callback=parsed,
+        help=f"Write it to this file, too, as {', '.join(forms[:-1])} or {forms[-1]}; may be given again.",
+    )
+
+
 reason = click.option("--reason", required=True, help="Why; it is kept in the journal.")
 plan = click.argument("plan", type=click.Path(path_type=Path))
 allow_unknown = click.option(

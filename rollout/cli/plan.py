@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from rollout.cli import _compiling, _options, _showing
+from rollout.cli import _compiling, _options, _showing, _writing
 from rollout.errors import HAS_CHANGES, PlanStale, UsageError
 
 LEAST = 8
@@ -36,6 +36,7 @@ def _digest(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
 @_options.allow_unknown
 @_options.form
 @_options.as_json
+@_options.forms_written(*_showing.WRITTEN)
 @click.option(
     "--expect",
     metavar="DIGEST",
@@ -51,6 +52,7 @@ def command(
     out: Path | None,
     form: str,
     as_json: bool,
+    written: dict[Path, str],
     expect: str | None,
     explain: str | None,
     probe: bool,
@@ -71,6 +73,8 @@ def command(
     if out is not None:
         _compiling.write_saved(out, compiled)
         click.echo(f"saved as {out}: `rollout diff {out}` says what changes from here on, `rollout apply {out}` carries it out", err=True)  # fmt: skip
+    for path, kind in written.items():
+        _writing.whole(path, "".join(_showing.pieces(compiled, kind)))
     if explain is not None:
         if form == "markdown":
             raise UsageError("--explain tells of a host as text or as JSON, not as Markdown")

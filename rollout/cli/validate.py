@@ -1,14 +1,13 @@
 """`rollout validate`."""
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 
-from rollout.cli import _compiling
-from rollout.errors import DONE, ERROR, Place, PlanInvalid, RolloutError, UsageError
+from rollout.cli import _compiling, _writing
+from rollout.errors import DONE, ERROR, Place, PlanInvalid, RolloutError
 from rollout.report import mistakes, windows
 from rollout.report.mistakes import Checked, Mistake
 from rollout.report.plain import counted, plain
@@ -41,7 +40,7 @@ def command(plans: tuple[Path, ...], form: str, output: Path | None) -> int:
         click.echo(text, nl=False)
         return _code(found)
     if output is not None:
-        _write(output, text)
+        _writing.whole(output, text)
     _say(found)
     return _code(found)
 
@@ -108,13 +107,3 @@ def _lines(one: Checked) -> list[str]:
         f"{one.plan}: no mistakes; {upgraded}, {untouched} not touched",
         *(f"  {note}" for note in one.notes),
     ]
-
-
-def _write(path: Path, text: str) -> None:
-    """By rename, so that nobody reads half of it."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(path)
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error

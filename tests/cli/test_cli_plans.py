@@ -134,3 +134,22 @@ def test_a_deadline_that_has_passed_is_told_by_validate_and_plan(rollout: Typist
     said = rollout("validate", str(plan))
     assert (said.code, said.out.split("\n", 1)[1]) == (0, f"  {told}")
     assert told in rollout("plan", str(plan)).out
+
+
+def test_one_compilation_writes_every_form(rollout: Typist, plan: Path) -> None:
+    here = plan.parent
+    forms = {"markdown": "p.md", "json": "p.jsonl", "widget": "w.json", "dotenv": "d.env", "text": "p.txt"}
+    words = [word for form, file in forms.items() for word in ("--write", f"{form}={here / file}")]
+    typed = rollout("plan", str(plan), *words)
+    assert typed.code == 0, typed.err
+    head = json.loads((here / "p.jsonl").read_text().splitlines()[0])
+    assert json.loads((here / "w.json").read_text()) == {"create": 0, "update": head["hosts"], "delete": 0}
+    assert (here / "d.env").read_text() == f"ROLLOUT_DIGEST={head['digest']}\n"
+    assert (here / "p.txt").read_text() == typed.out
+    assert (here / "p.md").read_text() == rollout("plan", str(plan), "--format", "markdown").out
+
+
+def test_a_plan_with_a_mistake_writes_nothing(rollout: Typist, plan: Path) -> None:
+    plan.write_text(PLAN.replace("at_once: 2", "at_onec: 2"))
+    assert rollout("plan", str(plan), "--write", "widget=w.json").code == 65
+    assert not Path("w.json").exists()

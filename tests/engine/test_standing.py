@@ -9,6 +9,7 @@ import pytest
 
 from rollout.errors import DONE, HALTED
 from rollout.executors.rehearsal import World
+from rollout.journal import Journal
 from rollout.journal.memory import MemoryJournal
 from rollout.model.decision import Stop
 from rollout.model.event import Event, Kind
@@ -56,7 +57,7 @@ class Tried:
         self.world = World(self.inbox.now)
         self.oracle = Oracle(says)
 
-    def carry(self, journal: MemoryJournal | None = None, *, unattended: bool = False) -> tuple[Stop, State]:
+    def carry(self, journal: Journal | None = None, *, unattended: bool = False) -> tuple[Stop, State]:
         engine = an_engine(
             self.graph,
             journal or self.journal,
@@ -352,7 +353,7 @@ def test_whoever_dies_when_the_next_one_asks_anew(writes: int, committed: bool) 
     tried = Tried([ERRORS], lambda _subject: Answer.PASS, {"a": 3})
     mortal = DyingJournal(tried.journal, writes, committed=committed)
     with pytest.raises(Died):
-        tried.carry(mortal)  # type: ignore[arg-type]
+        tried.carry(mortal)
     tried.inbox.forget()
     assert tried.carry()[0].exit_code == DONE
     events = tried.events()

@@ -83,7 +83,7 @@ def carried_to_its_end(tried: Tried, dice: Random, rules: list[GateRule]) -> Non
         dies = dice.random() < 0.4
         book = DyingJournal(tried.journal, dice.randint(1, 30), committed=dice.random() < 0.5)
         try:
-            stop, state = tried.carry(book if dies else None)  # type: ignore[arg-type]
+            stop, state = tried.carry(book if dies else None)
         except Died:
             continue
         kept, _, tail = tried.journal.load("run", tried.graph)
