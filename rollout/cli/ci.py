@@ -27,7 +27,7 @@ def check(file: Path) -> int:
     found = warnings.warnings(pipeline)
     for problem in found:
         click.echo(f"{problem.place}: warning: {problem.message}")
-    for problem in pipeline.unseen:
+    for problem in warnings.notes(pipeline):
         click.echo(f"{problem.place}: note: {problem.message}")
     click.echo(f"{counted(len(pipeline.jobs), 'job')}, {counted(len(found), 'warning')}")
     return 1 if found else 0

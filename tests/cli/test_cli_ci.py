@@ -73,11 +73,11 @@ def test_a_good_pipeline_is_not_warned_of() -> None:
         (without(GOOD, image="debian:12"), "it runs in a container and names no journal: set ROLLOUT_JOURNAL to postgresql://..."),
         (
             without(GOOD, image="debian:12", variables={"ROLLOUT_JOURNAL": "runs.sqlite3"}),
-            "journal runs.sqlite3 is a file, and the job runs in a container that is thrown away",
+            "journal runs.sqlite3 lies in the checkout, and the job runs in a container that is thrown away",
         ),
         (
-            without(GOOD, image="debian:12", script=[*GOOD["script"], "rollout status --journal=/srv/x.sqlite3"]),
-            "journal /srv/x.sqlite3 is a file",
+            without(GOOD, image="debian:12", script=[*GOOD["script"], "rollout status --journal=$CI_PROJECT_DIR/x.sqlite3"]),
+            "journal $CI_PROJECT_DIR/x.sqlite3 lies in the checkout",
         ),
         (
             without(GOOD, script=[*GOOD["script"], "rollout report > r.md"], artifacts={"paths": ["r.md"]}),
@@ -97,6 +97,7 @@ def test_what_goes_wrong_later_is_said_now(job: dict[str, Any], said: str) -> No
     "job",
     [
         without(GOOD, image="debian:12", variables={"ROLLOUT_JOURNAL": "postgresql://db/rollout"}),
+        without(GOOD, image="debian:12", variables={"ROLLOUT_JOURNAL": "/srv/runs.sqlite3"}),
         without(GOOD, image="debian:12", before_script=['export ROLLOUT_JOURNAL="$JOURNAL"']),
         without(GOOD, retry={"max": 2, "when": "runner_system_failure"}),
         without(GOOD, script=["./prepare", "cd x && rollout --traceback apply plan.yml --max-duration=90m"]),
@@ -151,7 +152,7 @@ def test_the_component_is_warned_of_by_the_inputs_that_it_is_given(folder: Path)
     long = {**INCLUDE, "inputs": {**INCLUDE["inputs"], "max_duration": "6h"}}  # type: ignore[dict-item]
     assert any("its timeout is 6h: too short for --max-duration 6h" in one for one in warned(include=[long]))
     file = {**INCLUDE, "inputs": {**INCLUDE["inputs"], "journal": "/builds/x.sqlite3"}}  # type: ignore[dict-item]
-    assert any("journal /builds/x.sqlite3 is a file" in one for one in warned(include=[file]))
+    assert any("journal /builds/x.sqlite3 lies in the checkout" in one for one in warned(include=[file]))
     mended = warned(include=[long], **{"apply lab": {"timeout": "8h"}})
     assert not any("job apply lab" in one for one in mended)
     assert any("job tick lab: its timeout is 6h" in one for one in mended)
@@ -176,6 +177,11 @@ def test_places_notes_and_codes(rollout: Typist, folder: Path) -> None:
     assert ".gitlab-ci.yml:5:1: warning: job apply: no --max-duration" in typed.out
     assert ".gitlab-ci.yml:1:1: note: include project: a/b is not looked at" in typed.out
     assert typed.out.endswith("2 jobs, 3 warnings\n")
+    kept = without(GOOD, image="debian:12", variables={"ROLLOUT_JOURNAL": "/srv/runs.sqlite3"})
+    (folder / ".gitlab-ci.yml").write_text(json.dumps({"apply": kept, "tick": TICK}))
+    note = rollout("ci", "check")
+    assert note.code == 0
+    assert "note: job apply: journal /srv/runs.sqlite3 is a file: it is kept by a shell runner" in note.out
     (folder / ".gitlab-ci.yml").write_text("x: {script: [true]}\n")
     assert rollout("ci", "check").code == 0
 

@@ -94,16 +94,37 @@ def _stops(job: Job) -> Iterator[str]:
 
 
 def _state(job: Job) -> Iterator[str]:
+    journal = _journal(job)
+    if "image" not in job.keys or journal is None or _is_kept(journal):
+        return
+    if journal:
+        yield f"journal {plain(journal)} lies in the checkout, and the job runs in a container that is thrown away: take postgresql://..., or a path that stays"
+    else:
+        yield "it runs in a container and names no journal: set ROLLOUT_JOURNAL to postgresql://... (as a CI/CD variable of protected branches), or the run is lost with the job"
+
+
+def notes(pipeline: Pipeline) -> list[Problem]:
+    """What nobody can tell from the file."""
+    found = list(pipeline.unseen)
+    for job in pipeline.jobs:
+        journal = _journal(job) if any(map(_CARRIES.search, job.lines())) else None
+        if "image" in job.keys and journal and journal.startswith("/") and _is_kept(journal):
+            said = f"job {plain(job.name)}: journal {plain(journal)} is a file: it is kept by a shell runner, or where the container mounts it from one"
+            found.append(Problem(job.place, said))
+    return found
+
+
+def _journal(job: Job) -> str | None:
+    """What is said of it last; the empty text: nothing; None: a variable, whose value nobody sees here."""
     variables = job.keys.get("variables")
     said = str(variables.get("ROLLOUT_JOURNAL", "")) if isinstance(variables, dict) else ""
-    named = [*([said] if said else []), *(found for line in job.lines() for found in _JOURNAL.findall(line))]
-    unknown = any(one.startswith("$") for one in named)
-    if "image" not in job.keys or unknown or any(one.startswith("postgres") for one in named):
-        return
-    if named:
-        yield f"journal {plain(named[-1])} is a file, and the job runs in a container that is thrown away: take postgresql://..., or a runner that stays"
-    elif not any("ROLLOUT_JOURNAL" in line for line in job.lines()):
-        yield "it runs in a container and names no journal: set ROLLOUT_JOURNAL to postgresql://... (as a CI/CD variable of protected branches), or the run is lost with the job"
+    for line in job.lines():
+        said = ([said] + _JOURNAL.findall(line))[-1]
+    return None if said.startswith("$") and not said.startswith("$CI_PROJECT_DIR") else said
+
+
+def _is_kept(journal: str) -> bool:
+    return "://" in journal or (journal.startswith("/") and not journal.startswith("/builds/"))
 
 
 def _readers(job: Job) -> Iterator[str]:
