@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rollout.cli import _carrying, _compiling, _options, _runs
+from rollout.cli._disposable import refuse_if_thrown_away
 from rollout.errors import ApprovalMissing, JournalError, PlanInvalid, PlanStale, Problem, UsageError
 from rollout.journal import Journal, Owner, RunRow
 from rollout.model.graph import Graph
@@ -53,6 +54,7 @@ def command(
     """
     source = _compiling.source(plan)
     path = _runs.where(journal, source.plan_file)
+    refuse_if_thrown_away(path)
     with _runs.existing(path) as book:
         read = _compiling.read_plan(source.plan_file)
         row = _unfinished(book, read, run)

@@ -12,6 +12,7 @@ import click
 from rollout import journal as journals
 from rollout.cli import _approved, _carrying, _compiling, _options, _runs
 from rollout.cli._compiling import Source
+from rollout.cli._disposable import refuse_if_thrown_away
 from rollout.cli._waiting import Turn
 from rollout.errors import DONE, ApprovalMissing, PlanStale, UsageError
 from rollout.journal import Journal, RunRow
@@ -93,6 +94,7 @@ def command(
     if dry_run:
         return _dry_run(source, read, check, as_json=as_json)
     path = _runs.where(journal, source.plan_file)
+    refuse_if_thrown_away(path)
     _compiling.state_directory(source.plan_file)
     with journals.open(path) as book:
         known = frozenset(row.id for row in book.runs())

@@ -7,6 +7,7 @@ import click
 from rollout import journal as journals
 from rollout.cli import _approved, _compiling, _options, _requests, _runs
 from rollout.cli._approved import Approver
+from rollout.cli._disposable import refuse_if_thrown_away
 from rollout.errors import PlanStale, UsageError
 from rollout.journal import ApprovalRow, Journal, RunRow
 from rollout.model.event import Event, Kind
@@ -70,6 +71,7 @@ def _approve_plan(
 ) -> None:
     source = _compiling.source(path)
     used = _runs.where(journal, source.plan_file)
+    refuse_if_thrown_away(used)
     read = _compiling.read_plan(source.plan_file)
     _compiling.state_directory(source.plan_file)
     with journals.open(used) as book:

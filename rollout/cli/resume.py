@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from rollout.cli import _carrying, _compiling, _options, _runs
+from rollout.cli._disposable import refuse_if_thrown_away
 from rollout.cli._waiting import Turn
 from rollout.errors import DONE, JournalError, UsageError
 from rollout.journal import Journal, RunRow
@@ -48,6 +49,7 @@ def command(
         raise UsageError("--take-over is a person's word, and --unattended says that there is none")
     source = _compiling.source(plan) if plan else None
     path = _runs.where(journal, source.plan_file if source else None)
+    refuse_if_thrown_away(path)
     with _runs.existing(path) as book:
         read = _compiling.read_plan(source.plan_file) if source else None
         if unattended and run is None and not _has_run(book, read):

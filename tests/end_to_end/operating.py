@@ -72,7 +72,9 @@ class Operator:
     def environment(self) -> dict[str, str]:
         """Of a user who has `rollout` and Ansible on the path and nothing configured."""
         kept = {
-            name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "ROLLOUT_"))
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("ANSIBLE_", "ROLLOUT_", "GITLAB_", "CI_"))
         }
         path = os.pathsep.join([str(PROGRAMS), os.environ.get("PATH", os.defpath)])
         return {**kept, "PATH": path, "ANSIBLE_NOCOLOR": "1", "PYTHONUNBUFFERED": "1"}

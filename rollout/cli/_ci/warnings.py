@@ -119,7 +119,7 @@ def _journal(job: Job) -> str | None:
     variables = job.keys.get("variables")
     said = str(variables.get("ROLLOUT_JOURNAL", "")) if isinstance(variables, dict) else ""
     for line in job.lines():
-        said = ([said] + _JOURNAL.findall(line))[-1]
+        said = [said, *_JOURNAL.findall(line)][-1]
     return None if said.startswith("$") and not said.startswith("$CI_PROJECT_DIR") else said
 
 
