@@ -122,6 +122,10 @@ def drive(
     if not view.as_json:
         click.echo()
         click.echo(ending.text(run, graph, state, stop, _runs.options(journal)), nl=False)
+        if _screen.in_gitlab():
+            from rollout.report.gitlab_log import then
+
+            click.echo(then(state, stop, _runs.options(journal)))
     return stop.exit_code
 
 

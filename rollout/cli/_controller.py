@@ -201,23 +201,26 @@ def control(
             "time used up: nothing more began, and what was in flight has ended; `rollout resume` carries on"
         )
         inbox.post(StopAsked(TIME_BUDGET_USED, words), after=until - inbox.now())
-    with screen, stopping(inbox):
+    with screen, stopping(inbox, screen.cut):
         stop = engine.run()
     reach.tidy(run)
     return stop, engine.state
 
 
 @contextmanager
-def stopping(inbox: Inbox) -> Iterator[None]:
+def stopping(inbox: Inbox, cut: Callable[[], str] = str) -> Iterator[None]:
     """The first signal asks for a safe stop; the second ends this process at once. Units live on by themselves.
 
-    One that is ignored already, as SIGHUP is under nohup, stays so.
+    One that is ignored already, as SIGHUP is under nohup, stays so. `cut`: as of Screen.
     """
     asked: list[int] = []
 
     def handle(number: int, _frame: FrameType | None) -> None:
         code = INTERRUPTED if number == signal.SIGINT else TERMINATED
         if asked:
+            closing = cut()
+            if closing:
+                _write(1, f"\n{closing}")
             _say("stopped at once; what runs on hosts goes on, and `rollout resume` finds it\n")
             os._exit(code)
         asked.append(number)
@@ -235,9 +238,14 @@ def stopping(inbox: Inbox) -> Iterator[None]:
 
 
 def _say(text: str) -> None:
-    """Straight to the descriptor: a signal may come in the middle of a print. A terminal gets its cursor back."""
+    """A terminal gets its cursor back."""
     cursor = "\x1b[?25h" if sys.stderr.isatty() else ""
+    _write(2, f"\n{cursor}rollout: {text}")
+
+
+def _write(descriptor: int, text: str) -> None:
+    """Straight to the descriptor: a signal may come in the middle of a print."""
     try:
-        os.write(2, f"\n{cursor}rollout: {text}".encode())
+        os.write(descriptor, text.encode())
     except OSError:
         return

@@ -9,7 +9,7 @@ from rollout.model.state import HostState, State, Status
 from rollout.report.plain import counted, listed, plain, stamp
 from rollout.report.standing import HELD_SHOWN, others, release
 
-_SAID = {
+SAID = {
     Status.VERIFIED: "verified",
     Status.HELD: "held",
     Status.RETIRED: "retired",
@@ -20,6 +20,7 @@ _SAID = {
     Status.SOAKING: "soaking",
     Status.WAITING: "not begun",
 }
+"""Where hosts are, in words, in the order in which they are said."""
 
 
 _HEALED = frozenset({Status.RUNNING, Status.SOAKING, Status.VERIFIED})
@@ -68,7 +69,7 @@ def combos(graph: Graph, state: State) -> Iterator[str]:
             counts.update(state.statuses[wave.id])
         if not waves:
             continue
-        said = ", ".join(f"{counts[status]} {word}" for status, word in _SAID.items() if counts[status])
+        said = ", ".join(f"{counts[status]} {word}" for status, word in SAID.items() if counts[status])
         why = state.run.tripped.get(combo)
         yield f"{combo}: {said} of {counted(counts.total(), 'host')}{f'; {plain(why)}' if why else ''}"
     yield from (plain(why, 2000) for key, why in state.run.tripped.items() if key not in graph.waves_of)

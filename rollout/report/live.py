@@ -72,6 +72,10 @@ class LiveStatus:
         if self._state is not None and now - self._drawn >= FRAME:
             self._draw(self._state, now)
 
+    def cut(self) -> str:
+        """The cursor, which was hidden."""
+        return "\x1b[?25h"
+
     def _draw(self, state: State, now: float) -> None:
         self._drawn = now
         if self._broken:

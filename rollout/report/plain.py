@@ -10,10 +10,12 @@ LONGEST = 400
 def plain(text: object, limit: int = LONGEST) -> str:
     r"""The text on one line; what a terminal would act on is written as an escape, such as \x1b."""
     whole = " ".join(str(text).split(" "))
-    safe = "".join(
-        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
-        for char in whole[: limit + 1]
-    )
+    safe = whole[: limit + 1]
+    if not safe.isprintable():
+        safe = "".join(
+            char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
+            for char in safe
+        )
     return safe if len(whole) <= limit else safe[: limit - 3] + "..."
 
 

@@ -25,7 +25,7 @@ from rollout.model.seams import Ending, Order, Outcome
 from rollout.model.state import State
 from rollout.plan.inventory import Inventory
 from rollout.report.live import LiveStatus
-from tests.cli.worlds import failing
+from tests.cli.worlds import PLAN, a_plan_folder, failing
 from tests.fleet import a_graph, an_engine
 
 
@@ -74,6 +74,100 @@ def test_the_second_signal_ends_at_once() -> None:
     done = subprocess.run([sys.executable, "-c", code], check=False, stderr=subprocess.PIPE, timeout=50)
     assert done.returncode == 130
     assert b"`rollout resume` finds it" in done.stderr
+
+
+def test_the_second_signal_closes_what_a_log_has_open() -> None:
+    code = (
+        "import os, signal, time\n"
+        "from rollout.cli import _controller\n"
+        "from rollout.cli._screen import InGitLab\n"
+        "from rollout.engine.inbox import Inbox\n"
+        "from rollout.model.event import Event, Kind\n"
+        "from rollout.model.state import State\n"
+        "from tests.fleet import a_graph\n"
+        "graph = a_graph({'a': 1})\n"
+        "with InGitLab(graph) as screen, _controller.stopping(Inbox(), screen.cut):\n"
+        "    screen.tell(Event(Kind.OPENED, 'now', data={'wave': 'a/1'}), State(graph))\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    time.sleep(60)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, timeout=50)
+    assert done.returncode == 143
+    assert done.stdout.count(b"section_start:0:wave-1-a_1\r") == 1
+    assert done.stdout.endswith(b"\x1b[0Ksection_end:0:wave-1-a_1\r\x1b[0K\n")
+
+
+GITLAB = {**os.environ, "GITLAB_CI": "true"}
+
+
+def of_gitlab(text: str) -> list[str]:
+    """Lines outside of sections; fails if one is not closed."""
+    outside, within = [], 0
+    for line in text.split("\n"):
+        was = within
+        within += line.count("section_start:") - line.count("section_end:")
+        outside += [line] if not was and not within and "section_end:" not in line else []
+    assert not within
+    assert text.count("section_start:") == text.count("section_end:") > 0
+    return outside
+
+
+def test_a_cancelled_job_of_gitlab_stops_safely_and_says_how_the_run_goes_on(tmp_path: Path) -> None:
+    plan = a_plan_folder(tmp_path / "here")
+    plan.write_text(PLAN.replace("soak: 0s", "soak: 1h"))
+    words = [sys.executable, "-m", "tests.cli.standing_by", "apply", str(plan), "--yes"]
+    log = ""
+    with subprocess.Popen(
+        words,
+        env=GITLAB,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout
+        for line in iter(process.stdout.readline, ""):
+            log += line
+            if log.count("soaks") == 2 and "soaks" in line:
+                process.send_signal(signal.SIGTERM)
+    assert process.returncode == 143, log
+    outside = "\n".join(of_gitlab(log))
+    assert "under way when this job ended" in log
+    assert "stopped safely by SIGTERM (exit code 143)" in outside
+    assert (
+        "next: this job was stopped, and the run stands as it is; the next scheduled `tick`, or this job"
+        in outside
+    )
+
+
+def test_a_job_of_gitlab_that_ends_with_an_error_closes_its_sections_and_says_that_the_run_stands() -> None:
+    code = (
+        "from rollout.cli._screen import InGitLab\n"
+        "from rollout.model.event import Event, Kind\n"
+        "from rollout.model.state import State\n"
+        "from tests.fleet import a_graph\n"
+        "graph = a_graph({'a': 1})\n"
+        "with InGitLab(graph) as screen:\n"
+        "    screen.tell(Event(Kind.OPENED, 'now', data={'wave': 'a/1'}), State(graph))\n"
+        "    raise KeyError('a mistake of ours')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, timeout=50)
+    outside = of_gitlab(done.stdout.decode())
+    assert outside[0].startswith("this job ends with an error; what runs on hosts goes on")
+    assert b"a mistake of ours" in done.stderr
+
+
+def test_a_job_of_gitlab_whose_reader_asks_for_json_or_every_event_has_no_sections(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GITLAB_CI", "true")
+    graph = a_graph({"a": 1})
+    chosen = [
+        type(_screen.screen("run", graph, as_json=as_json, verbose=verbose, log=None))
+        for as_json, verbose in ((False, False), (True, False), (False, True))
+    ]
+    assert chosen == [_screen.InGitLab, _screen.Lines, _screen.Lines]
 
 
 def test_an_inbox_shows_the_time_whenever_the_engine_waits() -> None:
