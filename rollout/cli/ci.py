@@ -9,7 +9,7 @@ from rollout.cli import _options
 
 @click.group()
 def command() -> None:
-    """What GitLab pipelines need: a check of jobs, a button per wave."""
+    """What GitLab pipelines need: a note, a check of jobs, buttons."""
 
 
 @command.command()
@@ -75,3 +75,63 @@ def pipeline(
     )
     setting = Setting(environment, image, tags, before, max_duration, job_timeout, audience)
     child.write(compiled.graph, source.plan_file, setting, output)
+
+
+token_file = click.option(
+    "--token-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Read the token from this file, instead of ROLLOUT_GITLAB_TOKEN.",
+)
+
+
+@command.command()
+@_options.plan
+@_options.journal
+@click.option("--environment", default="production", show_default=True, help="The GitLab environment.")
+@click.option(
+    "--against",
+    metavar="REVISION",
+    help="Compare with the plan of this revision, instead of the merge request's base.",
+)
+@token_file
+@click.option("--dry-run", is_flag=True, help="Print the note; reach no server.")
+@_options.allow_unknown
+def comment(
+    plan: Path,
+    *,
+    journal: str | None,
+    environment: str,
+    against: str | None,
+    token_file: Path | None,
+    dry_run: bool,
+    allow_unknown: bool,
+) -> None:
+    """Keep one note on the merge request: what the plan does, and what differs.
+
+    One for each plan and environment, written once and changed from then on: hosts, canaries, known errors, how long, what is out of service,
+    and what differs from what the journal's newest run has applied, and from the branch that it goes into. For a plan with mistakes the note
+    shows these, and the exit code is 65. Needs a project access token (scope `api`, role Reporter) in ROLLOUT_GITLAB_TOKEN.
+    """
+    from rollout.cli._ci import comment as notes
+
+    wanted = notes.Wanted(plan, environment, journal, against, allow_unknown)
+    notes.write(wanted, notes.token_of(token_file), dry_run=dry_run)
+
+
+@command.command()
+@_options.plan
+@click.option("--environment", default="production", show_default=True, help="The GitLab environment.")
+@token_file
+@_options.allow_unknown
+def drift(plan: Path, *, environment: str, token_file: Path | None, allow_unknown: bool) -> None:
+    """Tell what has changed in the plan since its merge request was reviewed.
+
+    Compares with the note that `rollout ci comment` kept on the merge request that brought this commit. Exit code 6: something has changed, or
+    nobody has reviewed it.
+    """
+    from rollout.cli._ci import comment as notes
+
+    notes.compare_with_reviewed(
+        notes.Wanted(plan, environment, allow_unknown=allow_unknown),
+        notes.token_of(token_file),
+    )

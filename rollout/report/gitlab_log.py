@@ -19,7 +19,10 @@ from rollout.errors import (
     TERMINATED,
     TIME_BUDGET_USED,
     ApprovalMissing,
+    Locked,
     NotNow,
+    PlanInvalid,
+    PlanStale,
 )
 from rollout.model.decision import Stop
 from rollout.model.event import REQUESTS, UNWRITTEN, Event, Kind
@@ -300,23 +303,37 @@ class JobLog:
 
 def then(state: State, stop: Stop, options: str = "") -> str:
     """What a person does next, as a job of GitLab is carried on; jobs are named as in our component. `options`: as of `ending.text`."""
+    is_cut_off = stop.exit_code in {TIME_BUDGET_USED, INTERRUPTED, TERMINATED}
     resume = "start the job `resume` of the newest pipeline (a scheduled `tick` does not do it)"
     if stop.exit_code == DONE:
         return "next: nothing, the run is over"
-    if state.run.aborted:
+    if state.run.aborted and not is_cut_off:
         return "next: nothing for this run, it was aborted; a new one begins with an approved plan"
     said = {
         HELD_WITHIN_BUDGET: f"`rollout why HOST{options}` says why a host is held; release it as above, and the next scheduled `tick`, or this job tried again, goes on with it",
         TIME_BUDGET_USED: "the run stands at a safe point; the next scheduled `tick`, or this job tried again, carries it on",
-        ApprovalMissing.exit_code: f"look at what is upgraded so far, then start the job `resume` of the newest pipeline with the variable ROLLOUT_THROUGH set to that rung, or type `rollout approve --through RUNG{options} --reason WHY`, and the next `tick` goes on",
+        ApprovalMissing.exit_code: f"look at what is upgraded so far, then start the job `resume` of the newest pipeline with the variable ROLLOUT_THROUGH set to that rung, or type `rollout approve PLAN --through RUNG{options} --reason WHY`, and the next `tick` goes on",
         NotNow.exit_code: f"the run is paused; when it may go on, {resume}"
         if state.run.paused
         else "no window is open; the next scheduled `tick` after it opens, or this job tried again, goes on",
     }
     stopped = f"this job was stopped, and the run stands as it is; the next scheduled `tick`, or this job tried again, carries it on. To keep it standing: `rollout pause{options} --reason WHY`"
     said |= {INTERRUPTED: stopped, TERMINATED: stopped}
-    halted = f"`rollout why HOST{options}` says what stopped it; mend that, release held hosts as above, then {resume}"
+    halted = f"`rollout why HOST{options}` says what stopped it; mend that, release held hosts as above, then start the job `resume` of the newest pipeline (a scheduled `tick` goes on with hosts that were released, and with nothing that a gate has stopped)"
     return f"next: {said.get(stop.exit_code, halted)}"
+
+
+def after_error(code: int) -> str:
+    """The same after an error, which has said by itself what is wrong."""
+    mended = "next: mend what the message names, and"
+    approve = "next: look at what the job `plan` of the newest pipeline shows; then start its job `approve`, or, for a run that is not finished, `amend` and then `resume`"
+    said = {
+        Locked.exit_code: "next: nothing, another job carries the run on; if that one is dead, the next scheduled `tick` finds out",
+        PlanStale.exit_code: approve,
+        ApprovalMissing.exit_code: approve,
+        PlanInvalid.exit_code: f"{mended} merge that: its pipeline plans again",
+    }
+    return said.get(code, f"{mended} try this job again; the next scheduled `tick` carries on what has begun")
 
 
 def _section(word: str, at: float, name: str, options: str = "") -> str:

@@ -41,8 +41,12 @@ def pipeline(graph: Graph, plan_file: str, setting: Setting) -> dict[str, Any]:
     Raises UsageError for a plan that asks nobody, or too often for GitLab.
     """
     if not graph.approvals:
+        between = list(graph.rungs)[:-1]
+        how = (
+            f": `waves: {{approve: {{after: [{', '.join(between)}]}}}}`" if between else "; there is but one"
+        )
         raise UsageError(
-            f"plan {plain(graph.plan)} asks nobody between its waves, so there is nothing to press; name the rungs after which it asks: `waves: {{approve: {{after: [{', '.join(graph.rungs)}]}}}}`"
+            f"plan {plain(graph.plan)} asks nobody between its waves, so there is nothing to press; name the rungs after which it asks{how}"
         )
     if len(graph.approvals) + 1 > MOST_JOBS:
         raise UsageError(
@@ -59,11 +63,12 @@ def pipeline(graph: Graph, plan_file: str, setting: Setting) -> dict[str, Any]:
     for number, rung in enumerate(graph.approvals, 2):
         name = f"{number}. {counted(freed[rung], 'host')} after {plain(rung)}"[:LONGEST_NAME]
         script = [
-            f'rollout approve --through {shlex.quote(rung)} --digest {graph.digest} --reason "${{ROLLOUT_REASON:-$CI_PIPELINE_URL}}"',
+            f'rollout approve {file} --through {shlex.quote(rung)} --digest {graph.digest} --reason "${{ROLLOUT_REASON:-$CI_PIPELINE_URL}}"',
             f"rollout resume {file} --max-duration {at_most}",
         ]
         jobs[name] = {
             **_job(setting, script, [before]),
+            "retry": 0,  # by a second try this word would lift a pause that somebody has asked for since
             "rules": [
                 {"when": "manual"}
             ],  # a rule that said more about failures would take the exit codes away

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from itertools import chain
 
 from rollout.model.graph import Combo, Graph, Node
 from rollout.report import combos, drawn, plans, rungs, safeguards, untouched, waivers, windows
@@ -12,31 +13,56 @@ from rollout.report.saved import Compiled
 
 COMBOS_SHOWN = 50
 CANARIES_SHOWN = 5
+LINES_SHOWN = 400
+"""Of what is folded."""
 
 
 def markdown(compiled: Compiled, now: float | None = None) -> str:
     """What comes from outside stands in code alone. `now` as in `plans.text`."""
     graph, at = compiled.graph, time.time() if now is None else now
-    lines = [f"## Plan {code(graph.plan)}", "", f"- Digest {code(graph.digest[:12])}"]
-    lines += [f"- {said[:1].upper()}{said[1:]}" for said in plans.head(graph)[1:]]
-    lines += ["", *_combos(graph)]
+    lines = [f"## Plan {code(graph.plan)}", "", *head(graph)]
+    return "\n".join([*lines, *chain.from_iterable(sections(compiled, at))]) + "\n"
+
+
+def head(graph: Graph) -> list[str]:
+    """A list of what matters most: the digest, how many hosts, how long, and what is out of service."""
+    said = (f"- {words[:1].upper()}{words[1:]}" for words in plans.head(graph)[1:])
+    return [f"- Digest {code(graph.digest[:12])}", *said]
+
+
+def sections(compiled: Compiled, now: float) -> list[list[str]]:
+    """The rest in the order in which it is read, each with an empty line before it; what is long is folded."""
+    graph = compiled.graph
+    found = [["", *_combos(graph)]]
     if graph.waves:
-        lines += ["", "### Order", *fenced(drawn.mermaid(graph).rstrip("\n").split("\n"), "mermaid")]
-    lines += ["", "### Not touched", *fenced(untouched.lines(graph))]
+        found.append(_folded("Order", drawn.mermaid(graph).rstrip("\n").split("\n"), "mermaid"))
+    found.append(["", "### Not touched", *fenced(untouched.lines(graph))])
     rest = [
         ("Order in words", rungs.lines(graph)),
         ("Gates", safeguards.gates(graph)),
         ("Known errors", safeguards.risks(graph)),
-        ("Waivers", waivers.lines(graph, at)),
+        ("Waivers", waivers.lines(graph, now)),
         ("Limits", safeguards.limits(compiled)),
         ("Failures tolerated", safeguards.failures(graph)),
-        ("Windows", windows.lines(graph, at)),
+        ("Windows", windows.lines(graph, now)),
         ("Defaults used, and notes", plans.notes(graph)),
     ]
-    for title, said in rest:
-        if said:
-            lines += ["", f"<details><summary>{title}</summary>", "", *fenced(said), "", "</details>"]
-    return "\n".join(lines) + "\n"
+    return found + [_folded(title, said) for title, said in rest if said]
+
+
+def _folded(title: str, said: Sequence[str], language: str = "text") -> list[str]:
+    """What is longer than a person reads is cut, and says so."""
+    shown = list(said[:LINES_SHOWN])
+    if len(said) > LINES_SHOWN:
+        shown.append(f"and {counted(len(said) - LINES_SHOWN, 'more line')}: `rollout plan` tells all")
+    return [
+        "",
+        f"<details><summary>{title}</summary>",
+        "",
+        *fenced(shown, language),
+        "",
+        "</details>",
+    ]
 
 
 def _combos(graph: Graph) -> list[str]:

@@ -70,7 +70,7 @@ def test_a_good_pipeline_is_not_warned_of() -> None:
         (without(GOOD, retry=2), "it is tried again for always"),
         (without(GOOD, retry={"max": 1, "when": ["script_failure", "runner_system_failure"]}), "it is tried again for script_failure"),
         (without(GOOD, "resource_group"), "without a `resource_group` two pipelines run it at once"),
-        (without(GOOD, image="debian:12"), "it runs in a container and names no journal: set ROLLOUT_JOURNAL to postgresql://..."),
+        (without(GOOD, image="debian:12"), "it runs in a container and names no journal, and ends with 64 unless ROLLOUT_JOURNAL is a CI/CD variable"),
         (
             without(GOOD, image="debian:12", variables={"ROLLOUT_JOURNAL": "runs.sqlite3"}),
             "journal runs.sqlite3 lies in the checkout, and the job runs in a container that is thrown away",
@@ -115,8 +115,31 @@ def test_what_is_in_order_is_not_warned_of(job: dict[str, Any]) -> None:
 def test_a_run_that_nobody_resumes() -> None:
     (found,) = warned(apply=without(GOOD, rules=[{"if": "$CI_COMMIT_BRANCH"}]))
     assert found.startswith("no job resumes by schedule: a run whose time is used up")
+    other = without(GOOD, rules=[{"if": '$CI_COMMIT_BRANCH && $CI_PIPELINE_SOURCE != "schedule"'}])
+    assert any("no job resumes" in one for one in warned(apply=other))
     never = without(TICK, rules=[{"if": '$CI_PIPELINE_SOURCE == "schedule"', "when": "never"}])
     assert any("no job resumes" in one for one in warned(apply=without(GOOD, rules=[]), tick=never))
+
+
+def test_a_schedule_that_passes_for_a_person() -> None:
+    (found,) = warned(apply=GOOD, tick=without(TICK, script="rollout resume plan.yml --max-duration 2h"))
+    assert found.startswith("job tick: it runs by schedule, and without --unattended")
+
+
+def test_a_command_over_several_lines_and_a_duration_of_a_variable() -> None:
+    long = "rollout apply plan.yml --approved \\\n  --unattended --max-duration 3h\n"
+    (found,) = warned(apply=without(GOOD, script=long), tick=TICK)
+    assert "too short for --max-duration 3h" in found
+    known = 'rollout apply plan.yml --unattended --max-duration "$LONGEST"'
+    assert warned(apply=without(GOOD, script=known), tick=TICK) == []
+
+
+def test_variables_of_the_whole_pipeline_are_those_of_each_job() -> None:
+    everywhere = {"ROLLOUT_JOURNAL": "postgresql://db/rollout"}
+    assert warned(variables=everywhere, apply=without(GOOD, image="debian:12"), tick=TICK) == []
+    own = without(GOOD, image="debian:12", variables={"ROLLOUT_JOURNAL": "runs.sqlite3"})
+    (found,) = warned(variables=everywhere, apply=own, tick=TICK)
+    assert "journal runs.sqlite3 lies in the checkout" in found
 
 
 def test_one_environment_in_two_groups() -> None:
@@ -170,12 +193,14 @@ def test_the_component_from_a_catalogue_is_the_one_that_is_installed() -> None:
 
 def test_places_notes_and_codes(rollout: Typist, folder: Path) -> None:
     (folder / ".gitlab-ci.yml").write_text(
-        "include:\n  - {project: a/b, file: x.yml}\n\nx: {script: [!reference [.y, script]]}\napply:\n  script: rollout apply p.yml\n"
+        "include:\n  - {project: a/b, file: x.yml}\n  - https://example.com/y.yml\nx: {script: [!reference [.y, script]]}\napply:\n  script: rollout apply p.yml\n"
     )
     typed = rollout("ci", "check")
     assert typed.code == 1
     assert ".gitlab-ci.yml:5:1: warning: job apply: no --max-duration" in typed.out
     assert ".gitlab-ci.yml:1:1: note: include project: a/b is not looked at" in typed.out
+    assert ".gitlab-ci.yml:1:1: note: include remote: https://example.com/y.yml is not looked at" in typed.out
+    assert ".gitlab-ci.yml:4:14: note: what !reference brings is not looked at" in typed.out
     assert typed.out.endswith("2 jobs, 3 warnings\n")
     kept = without(GOOD, image="debian:12", variables={"ROLLOUT_JOURNAL": "/srv/runs.sqlite3"})
     (folder / ".gitlab-ci.yml").write_text(json.dumps({"apply": kept, "tick": TICK}))
@@ -183,6 +208,25 @@ def test_places_notes_and_codes(rollout: Typist, folder: Path) -> None:
     assert note.code == 0
     assert "note: job apply: journal /srv/runs.sqlite3 is a file: it is kept by a shell runner" in note.out
     (folder / ".gitlab-ci.yml").write_text("x: {script: [true]}\n")
+    assert rollout("ci", "check").code == 0
+
+
+LAUGHS = "a0: &a0 [x]\n" + "".join(
+    f"a{number}: &a{number} [{', '.join([f'*a{number - 1}'] * 10)}]\n" for number in range(1, 9)
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "spec: 5\n---\nx: {script: [echo]}\n",
+        "spec: {inputs: [a]}\n---\nx: {script: [echo]}\n",
+        "spec: {inputs: {a: {default: [1]}}}\n---\n'$[[ inputs.a ]]': {script: [echo]}\n",
+        "x: {script: rollout plan x, retry: {when: 5}, environment: [x], rules: 5}\n",
+    ],
+)
+def test_what_gitlab_would_refuse_is_no_defect_of_ours(rollout: Typist, folder: Path, text: str) -> None:
+    (folder / ".gitlab-ci.yml").write_text(text)
     assert rollout("ci", "check").code == 0
 
 
@@ -196,6 +240,10 @@ def test_places_notes_and_codes(rollout: Typist, folder: Path) -> None:
         ("include: gone.yml\n", "pipe.yml:1:1: cannot read gone.yml: No such file or directory"),
         ("include: pipe.yml\n", "more than 150 files are included"),
         ("a: &a\n  b: *a\n", "no YAML"),
+        ("a: \x01\n", "pipe.yml:1:1: it cannot be read: unacceptable character"),
+        ("a: 2024-99-99\n", "pipe.yml:1:1: it cannot be read: month must be in 1..12"),
+        ('include: "/x\\0y"\n', "it cannot be read: embedded null byte"),
+        (LAUGHS, "pipe.yml:1:1: more than 200000 values, its aliases written out"),
     ],
 )
 def test_what_is_no_pipeline(rollout: Typist, folder: Path, text: str | None, said: str) -> None:
@@ -221,9 +269,10 @@ def test_a_button_for_each_approval(rollout: Typist, folder: Path) -> None:
     first, button = (job for name, job in written.items() if name != "stages")
     assert first["script"] == ["rollout apply plan.yml --approved --unattended --max-duration 5h"]
     digest = json.loads(rollout("plan", "plan.yml", "--json").out.splitlines()[0])["digest"]
-    assert button["script"][0].startswith(f"rollout approve --through 1 --digest {digest} --reason ")
+    assert button["script"][0].startswith(f"rollout approve plan.yml --through 1 --digest {digest} --reason ")
     assert button["script"][1] == "rollout resume plan.yml --max-duration 5h"
     assert button["rules"] == [{"when": "manual"}]
+    assert (first["retry"]["max"], button["retry"]) == (2, 0)
     assert [len(button["needs"]), button["tags"], button["resource_group"]] == [1, ["lab"], "rollout-lab"]
     assert (
         warnings.warnings(
@@ -239,6 +288,28 @@ def test_a_plan_that_asks_nobody_has_no_buttons(rollout: Typist, folder: Path) -
     typed = rollout("ci", "pipeline", "plan.yml", "-o", "child.yml")
     assert typed.code == 64
     assert "asks nobody between its waves" in typed.err
+    asking(typed.err.partition("after: [")[2].partition("]")[0])
+    assert rollout("ci", "pipeline", "plan.yml").code == 0, "what it says can be done"
+    assert not (folder / "child.yml").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--max-duration", "6h"], "take 6h36m or more"),
+        (["--max-duration", "long"], "--max-duration long is no duration"),
+        (["--job-timeout", "x"], "--job-timeout x is no duration"),
+        (["--environment", ""], "--environment takes letters"),
+    ],
+)
+def test_buttons_whose_jobs_would_be_killed_are_refused(
+    rollout: Typist, folder: Path, words: list[str], said: str
+) -> None:
+    a_plan_folder(folder)
+    asking("1")
+    typed = rollout("ci", "pipeline", "plan.yml", "-o", "child.yml", *words)
+    assert typed.code == 64
+    assert said in typed.err
     assert not (folder / "child.yml").exists()
 
 

@@ -16,6 +16,7 @@ import pytest
 from rollout.lab import HostSpec
 from tests.end_to_end.operating import Operator, begun, ended, read_until, repeated
 from tests.end_to_end.plans import interleaved, logged, plan
+from tests.gitlab import notes as notes_server
 from tests.gitlab.pipelines import MERGE_REQUEST, SCHEDULE, Repository, exit_codes, missing
 from tests.identity.issuer import AUDIENCE, PROJECT, Issuer, serving
 from tests.journal import postgres_server
@@ -91,20 +92,39 @@ def team(operator: Operator, issuer: Issuer) -> Team:
     return Team(operator, issuer)
 
 
-def test_from_merge_request_to_report(team: Team) -> None:
-    """Plan only without approval; approve, a kill in mid-upgrade, the job again: no host twice; the report."""
+@pytest.fixture
+def notes() -> Iterator[notes_server.Server]:
+    with notes_server.serving() as found:
+        yield found
+
+
+def test_from_merge_request_to_report(team: Team, notes: notes_server.Server) -> None:
+    """Plan only without approval, with a note; approve, a kill in mid-upgrade, the job again: no host twice; the report."""
     team.plans("story", seconds=2)
     folder = team.repository.folder
-    asked = ended(team.start(CI_PIPELINE_SOURCE=MERGE_REQUEST), 100).said
+    api = {"ROLLOUT_GITLAB_TOKEN": notes_server.TOKEN, "CI_API_V4_URL": notes.url, "CI_PROJECT_ID": PROJECT}
+    request = {"CI_PIPELINE_SOURCE": MERGE_REQUEST, "CI_MERGE_REQUEST_IID": "3", **api}
+    asked = ended(team.start(**request), 100).said
     assert exit_codes(asked) == {"validate lab": 0, "plan lab": 0}, asked
     assert json.loads((folder / "rollout-widget.json").read_text()) == {"create": 0, "update": 4, "delete": 0}
     assert "## Plan `story`" in (folder / "rollout-plan.md").read_text()
     assert json.loads((folder / "rollout-quality.json").read_text()) == []
     assert ET.parse(folder / "rollout-validate.xml").getroot().get("failures") == "0"
 
+    assert len(notes.bodies) == 1
+    assert "## `lab`: 4 hosts to upgrade\n" in notes.bodies[0]
+    head = team.repository.git("rev-parse", "HEAD")
+    notes.merged[head] = [{"iid": 3, "state": "merged", "merged_at": "2026-11-01T00:00:00Z"}]
+
     whole = ended(team.start(), 100).said
     assert "approve lab is when:manual, its needed by apply lab" in whole
-    team.run("plan lab", 0)
+    assert "the plan is the one that merge request 3 showed" in team.run("plan lab", 0, **api)
+    playbook = folder / "playbooks" / "work-logged.yml"
+    reviewed = playbook.read_text()
+    playbook.write_text(f"{reviewed}# more\n")
+    assert "  playbooks/work-logged.yml has changed" in team.run("plan lab", 6, **api)
+    playbook.write_text(reviewed)
+    team.run("plan lab", 0, **api)  # what is approved is what the newest of these jobs planned
     unapproved = team.run("apply lab", 7)
     assert "nobody has approved it: plan story is by now digest" in unapproved
     assert untouched(team.operator)
@@ -167,6 +187,7 @@ def test_a_stale_plan_and_the_authors_own_word_are_refused(team: Team) -> None:
     assert untouched(team.operator)
 
 
+@pytest.mark.full
 def test_a_schedule_goes_on_and_two_jobs_at_once_do_not(team: Team) -> None:
     """Time is used up: 75, which GitLab shows orange. A tick carries on; another one beside it finds that somebody is at work."""
     team.plans("ticks", seconds=2, max_duration="5s")

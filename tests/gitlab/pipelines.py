@@ -69,22 +69,24 @@ class Repository:
         self.git("update-ref", "refs/remotes/origin/main", "HEAD")
         self.git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main")
 
-    def git(self, *asked: str) -> None:
-        """Raises CalledProcessError."""
-        subprocess.run(
+    def git(self, *asked: str) -> str:
+        """What it prints. Raises CalledProcessError."""
+        done = subprocess.run(
             ["git", "-C", self.folder, *asked],
             check=True,
             env={**os.environ, **AUTHOR},
             capture_output=True,
+            text=True,
             timeout=60,
         )
+        return done.stdout.strip()
 
     def command(self, *asked: str, **variables: str) -> list[str]:
         """What runs the pipeline, or jobs of it, with these CI/CD variables; in the folder."""
         given = [word for name, value in variables.items() for word in ("--variable", f"{name}={value}")]
         quiet = [
             "--ignore-predefined-vars",
-            "CI_PIPELINE_SOURCE,CI_COMMIT_BRANCH,CI_MERGE_REQUEST_IID,CI_JOB_STARTED_AT",
+            "CI_PIPELINE_SOURCE,CI_COMMIT_BRANCH,CI_MERGE_REQUEST_IID,CI_JOB_STARTED_AT,CI_API_V4_URL,CI_PROJECT_ID",
         ]
         return [*words(), *quiet, "--no-color", "--force-shell-executor", *asked, *given]
 

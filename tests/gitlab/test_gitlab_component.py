@@ -1,5 +1,6 @@
 """The component as GitLab reads it: which jobs a pipeline has, and that GitLab's schema takes them."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ def repository(tmp_path: Path) -> Repository:
         ),
         ({"CI_PIPELINE_SOURCE": "trigger"}, {"validate", "plan"}),
         ({"CI_COMMIT_BRANCH": "feature"}, set()),
+        ({"CI_COMMIT_BRANCH": "feature", "CI_PIPELINE_SOURCE": SCHEDULE}, set()),
     ],
 )
 def test_each_pipeline_has_its_jobs(
@@ -45,6 +47,7 @@ def test_a_person_stands_between_plan_and_apply(repository: Repository) -> None:
     assert (found["approve lab"]["when"], found["approve lab"]["allowFailure"]) == ("manual", "false")
     assert found["apply lab"]["needs"] == "[approve lab]"
     assert found["approve lab"]["needs"] == "[plan lab]"
+    assert found["plan lab"]["needs"] == "[]", "a plan with mistakes has a note, too"
     for name in ("resume lab", "amend lab"):  # they hold nothing up
         assert (found[name]["when"], found[name]["allowFailure"]) == ("manual", "true")
 
@@ -128,3 +131,13 @@ def test_this_project_uses_it(tmp_path: Path) -> None:
     assert named(own.jobs()) >= {"approve", "apply"}
     assert "test" in own.jobs()
     assert (root / "templates" / "rollout.yml").read_text() == jobs.shipped().read_text()
+
+
+def test_the_buttons_of_the_documentation_hold_no_schedule_up(repository: Repository) -> None:
+    """GitLab makes no pipeline of a job that needs one which is not in it: the tick would never run."""
+    docs = (Path(__file__).parents[2] / "docs" / "gitlab.md").read_text()
+    (block,) = (text for text in re.findall(r"```yaml\n(.*?)```", docs, re.DOTALL) if "\nbuttons:" in text)
+    repository.write(yaml.safe_load(block), environment="production")
+    assert {"buttons", "waves", "approve production"} <= set(repository.jobs())
+    assert named(repository.jobs(CI_PIPELINE_SOURCE=SCHEDULE)) == {"tick", "report"}
+    assert named(repository.jobs(CI_PIPELINE_SOURCE=MERGE_REQUEST)) == {"validate", "plan"}

@@ -39,14 +39,20 @@ WORDS = frozenset(
 )
 """Keys of the top that are no jobs. `pages` is one if it is a mapping with a script."""
 
+MOST_VALUES = 200_000
+"""Of one file, its aliases written out: no file may grow by them."""
+
 _INPUT = re.compile(r"\$\[\[\s*inputs\.([A-Za-z0-9_-]+)\s*(?:\|[^\]]*)?\]\]")
 
 
+REFERENCE = "!reference"
+
+
 class _Loader(yaml.SafeLoader):
-    """With GitLab's `!reference`, which is not followed: what it would bring is not looked at."""
+    """With GitLab's `!reference`, which is not followed: what it would bring is not looked at, and that is said."""
 
 
-_Loader.add_constructor("!reference", lambda _loader, _node: None)
+_Loader.add_constructor(REFERENCE, lambda _loader, _node: None)
 
 
 _Asked = tuple[Path, str | None, Place, Mapping[str, Any]]
@@ -62,13 +68,13 @@ class Job:
     keys: Mapping[str, Any]
 
     def lines(self) -> list[str]:
-        """Of its scripts, in the order in which they run."""
+        """Of its scripts, in the order in which they run; one that goes on behind a backslash is one line."""
         return [*_lines(self.keys.get("before_script")), *_lines(self.keys.get("script"))]
 
 
 @dataclass(slots=True)
 class Pipeline:
-    """`unseen`: includes that are not in this repository. `doubled`: jobs that a later include overwrites."""
+    """`unseen`: includes that are not in this repository, and `!reference`. `doubled`: jobs that a later include overwrites."""
 
     jobs: list[Job] = field(default_factory=list)
     unseen: list[Problem] = field(default_factory=list)
@@ -92,7 +98,7 @@ def _read(path: Path) -> Pipeline:
     for number, (file, name, place, inputs) in enumerate(waiting, 1):
         if number > MOST_FILES:
             raise PlanInvalid([Problem(place, f"more than {MOST_FILES} files are included")])
-        for key, (at, value) in _entries(file, name or str(file), place, inputs).items():
+        for key, (at, value) in _entries(file, name or str(file), place, inputs, found).items():
             if key == "include":
                 waiting += _included(value, at, folder, found)
             elif key not in top:
@@ -110,45 +116,92 @@ def _read(path: Path) -> Pipeline:
     return found
 
 
-def _entries(file: Path, name: str, asked: Place, inputs: Mapping[str, Any]) -> dict[str, tuple[Place, Any]]:
+def _entries(
+    file: Path, name: str, asked: Place, inputs: Mapping[str, Any], found: Pipeline
+) -> dict[str, tuple[Place, Any]]:
     """The keys of a file's last document, each with its place. The one before it declares inputs."""
     try:
-        data = file.read_bytes()
-        if len(data) > MOST_BYTES:
-            raise PlanInvalid(
-                [Problem(Place(name), f"it is larger than the {MOST_BYTES} bytes that GitLab takes")]
-            )
-        nodes = list(yaml.compose_all(data.decode(), Loader=_Loader))
-        values = list(yaml.load_all(data.decode(), Loader=_Loader))
+        nodes, values = _documents(file, name)
     except OSError as error:
         raise PlanInvalid([Problem(asked, f"cannot read {plain(name)}: {error.strerror}")]) from error
     except UnicodeDecodeError as error:
         raise PlanInvalid([Problem(Place(name), "it is not UTF-8")]) from error
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        at = Place(name, mark.line + 1, mark.column + 1) if mark else Place(name)
+        at = _place(name, error.problem_mark)
         raise PlanInvalid([Problem(at, f"no YAML: {plain(error.problem or 'it cannot be read')}")]) from error
+    except (ValueError, OverflowError, yaml.YAMLError) as error:
+        # Such as a control character, a day that no calendar has, a number of 5,000 digits, a path with a zero byte.
+        raise PlanInvalid([Problem(Place(name), f"it cannot be read: {plain(error)}")]) from error
     if not values or not isinstance(values[-1], dict) or not isinstance(nodes[-1], yaml.MappingNode):
         raise PlanInvalid([Problem(Place(name), "a pipeline is a mapping of jobs")])
+    said = f"what {REFERENCE} brings is not looked at"
+    found.unseen += [Problem(_place(name, node.start_mark), said) for node in _references(nodes[-1])]
     given = {**_defaults(values[0] if len(values) > 1 else {}), **inputs}
-    places = [Place(name, key.start_mark.line + 1, key.start_mark.column + 1) for key, _ in nodes[-1].value]
-    keys = [_put_in(str(key.value), given) for key, _ in nodes[-1].value]
-    said = {_put_in(str(key), given): _put_in(value, given) for key, value in values[-1].items()}
-    return {str(key): (place, said[key]) for key, place in zip(keys, places, strict=True) if key in said}
+    places = {str(_put_in(str(key.value), given)): _place(name, key.start_mark) for key, _ in nodes[-1].value}
+    return {
+        key: (places.get(key, Place(name)), _put_in(value, given))
+        for key, value in ((str(_put_in(str(key), given)), value) for key, value in values[-1].items())
+    }
+
+
+def _place(name: str, mark: yaml.Mark | None) -> Place:
+    return Place(name, mark.line + 1, mark.column + 1) if mark else Place(name)
+
+
+def _documents(file: Path, name: str) -> tuple[list[yaml.Node], list[Any]]:
+    """Of the file: as nodes, which know their places, and as values."""
+    data = file.read_bytes()
+    if len(data) > MOST_BYTES:
+        too_large = f"it is larger than the {MOST_BYTES} bytes that GitLab takes"
+        raise PlanInvalid([Problem(Place(name), too_large)])
+    text = data.decode()
+    nodes = list(yaml.compose_all(text, Loader=_Loader))
+    for node in nodes:
+        if _size(node, {}) > MOST_VALUES:
+            said = f"more than {MOST_VALUES} values, its aliases written out"
+            raise PlanInvalid([Problem(_place(name, node.start_mark), said)])
+    return nodes, list(yaml.load_all(text, Loader=_Loader))
+
+
+def _below(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [one for pair in node.value for one in pair]
+    return node.value if isinstance(node, yaml.SequenceNode) else []
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """Values in it, each alias counted as what it stands for. Raises RecursionError for a node that holds itself."""
+    if id(node) not in known:
+        known[id(node)] = 1 + sum(_size(one, known) for one in _below(node))
+    return known[id(node)]
+
+
+def _references(top: yaml.Node) -> Iterator[yaml.Node]:
+    waiting, seen = [top], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if node.tag == REFERENCE:
+            yield node
+        elif id(node) not in seen:
+            seen.add(id(node))
+            waiting += _below(node)
 
 
 def _defaults(header: Any) -> dict[str, Any]:
-    declared = (header or {}).get("spec", {}) if isinstance(header, dict) else {}
-    inputs = (declared or {}).get("inputs") or {}
+    for key in ("spec", "inputs"):
+        header = header.get(key) if isinstance(header, dict) else None
+    declared = header if isinstance(header, dict) else {}
     return {
-        name: one.get("default") for name, one in inputs.items() if isinstance(one, dict) and "default" in one
+        str(name): one.get("default")
+        for name, one in declared.items()
+        if isinstance(one, dict) and "default" in one
     }
 
 
 def _put_in(value: Any, inputs: Mapping[str, Any]) -> Any:
     """A text that is one input as a whole becomes its value, of whatever type."""
     if isinstance(value, dict):
-        return {_put_in(str(key), inputs): _put_in(one, inputs) for key, one in value.items()}
+        return {str(_put_in(str(key), inputs)): _put_in(one, inputs) for key, one in value.items()}
     if isinstance(value, list):
         return [_put_in(one, inputs) for one in value]
     if not isinstance(value, str):
@@ -162,7 +215,11 @@ def _put_in(value: Any, inputs: Mapping[str, Any]) -> Any:
 def _included(said: Any, at: Place, folder: Path, found: Pipeline) -> Iterator[_Asked]:
     for one in said if isinstance(said, list) else [said]:
         asked: dict[str, Any] = (
-            {"local": one} if isinstance(one, str) else one if isinstance(one, dict) else {}
+            {"remote" if "://" in one else "local": one}
+            if isinstance(one, str)
+            else one
+            if isinstance(one, dict)
+            else {}
         )
         inputs: dict[str, Any] = asked["inputs"] if isinstance(asked.get("inputs"), dict) else {}
         local, component = asked.get("local"), str(asked.get("component", ""))
@@ -172,9 +229,8 @@ def _included(said: Any, at: Place, folder: Path, found: Pipeline) -> Iterator[_
             yield shipped(), f"component {component}", at, inputs
         else:
             what = next((f"{key}: {value}" for key, value in asked.items() if key != "inputs"), str(one))
-            found.unseen.append(
-                Problem(at, f"include {plain(what)} is not looked at: it is not in this repository")
-            )
+            why = "its name is a pattern, or has a variable" if local else "it is not in this repository"
+            found.unseen.append(Problem(at, f"include {plain(what)} is not looked at: {why}"))
 
 
 def shipped() -> Path:
@@ -187,10 +243,15 @@ def shipped() -> Path:
 def _jobs(top: Mapping[str, tuple[Place, Any]]) -> Iterator[Job]:
     default = top["default"][1] if "default" in top and isinstance(top["default"][1], dict) else {}
     default = {**{key: top[key][1] for key in ("image", "before_script") if key in top}, **default}
+    everywhere = top["variables"][1] if "variables" in top and isinstance(top["variables"][1], dict) else {}
     for name, (place, value) in top.items():
         if not isinstance(value, dict) or name.startswith(".") or (name in WORDS and "script" not in value):
             continue
-        yield Job(name, place, {**default, **_extended(name, top, ())})
+        keys = {**default, **_extended(name, top, ())}
+        own = keys.get("variables", {})
+        yield Job(
+            name, place, {**keys, "variables": _merged(everywhere, own)} if isinstance(own, dict) else keys
+        )
 
 
 def _extended(name: str, top: Mapping[str, tuple[Place, Any]], seen: tuple[str, ...]) -> dict[str, Any]:
@@ -218,6 +279,6 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
 def _lines(script: Any) -> Iterator[str]:
     for one in script if isinstance(script, list) else [script]:
         if isinstance(one, str):
-            yield from one.splitlines()
+            yield from one.replace("\\\n", " ").splitlines()
         elif isinstance(one, list):
             yield from _lines(one)

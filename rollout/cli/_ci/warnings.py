@@ -13,9 +13,10 @@ _CARRIES = re.compile(_CALL + r"(apply|resume)\b(?!.*\s--dry-run)")
 _RESUMES = re.compile(_CALL + r"(resume|apply)\b")
 _APPROVES = re.compile(_CALL + r"approve\b")
 _TELLS = re.compile(_CALL + r"(plan|report|hosts|status|events|graph|show|failures)\b")
-_MAX = re.compile(r"--max-duration[=\s]+[\"']?([0-9a-z]+)")
+_MAX = re.compile(r"--max-duration[=\s]+[\"']?([^\s\"']+)")
 _JOURNAL = re.compile(r"(?:--journal[=\s]+|ROLLOUT_JOURNAL=)[\"']?([^\s\"']+)")
 _PARTS = re.compile(r"(\d+(?:\.\d+)?)\s*(w|d|h|m|s)[a-z]*", re.IGNORECASE)
+_NOT_SCHEDULED = re.compile(r"!=\s*[\"']schedule[\"']")
 _SECONDS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 
 DEFAULT_TIMEOUT = 3600.0
@@ -84,11 +85,14 @@ def _time(job: Job) -> Iterator[str]:
 
 
 def _stops(job: Job) -> Iterator[str]:
+    calls = [line for line in job.lines() if _CARRIES.search(line)]
+    if _is_of_a_schedule(job) and not all("--unattended" in line for line in calls):
+        yield "it runs by schedule, and without --unattended its word counts as a person's: it lifts pauses, and goes on after what a gate has stopped"
     if job.keys.get("interruptible") is not False:
         yield "without `interruptible: false` a newer pipeline may cancel it"
     retry = job.keys.get("retry")
     when = retry.get("when", "always") if isinstance(retry, dict) else "always"
-    words = {when} if isinstance(when, str) else {str(one) for one in when}
+    words = {str(one) for one in (when if isinstance(when, list) else [when])}
     if retry and (unfit := words - RUNNER_FAULTS):
         yield f"it is tried again for {listed(sorted(unfit))}: only faults of the runner say nothing of the hosts (`retry: when: [runner_system_failure, ...]`)"
 
@@ -100,7 +104,7 @@ def _state(job: Job) -> Iterator[str]:
     if journal:
         yield f"journal {plain(journal)} lies in the checkout, and the job runs in a container that is thrown away: take postgresql://..., or a path that stays"
     else:
-        yield "it runs in a container and names no journal: set ROLLOUT_JOURNAL to postgresql://... (as a CI/CD variable of protected branches), or the run is lost with the job"
+        yield 'it runs in a container and names no journal, and ends with 64 unless ROLLOUT_JOURNAL is a CI/CD variable: set it to postgresql://... for protected branches, and say so here: `export ROLLOUT_JOURNAL="$ROLLOUT_JOURNAL"`'
 
 
 def notes(pipeline: Pipeline) -> list[Problem]:
@@ -149,13 +153,21 @@ def _tick(jobs: Iterable[Job], carriers: list[Job]) -> Iterator[Problem]:
     )
 
 
+def _is_of_a_schedule(job: Job) -> bool:
+    """Made for it, and not just not kept from it."""
+    rules = job.keys.get("rules")
+    said = [rule.get("if") for rule in rules if isinstance(rule, dict)] if isinstance(rules, list) else []
+    asked = any("schedule" in _NOT_SCHEDULED.sub("", str(one)) for one in said)
+    return (asked and _scheduled(job)) or "schedules" in str(job.keys.get("only"))
+
+
 def _scheduled(job: Job) -> bool:
     rules, only = job.keys.get("rules"), job.keys.get("only")
     if isinstance(rules, list):
         return any(
             isinstance(rule, dict)
-            and rule.get("when") != "never"
-            and ("if" not in rule or "schedule" in str(rule["if"]))
+            and rule.get("when") not in {"never", "manual"}
+            and ("if" not in rule or "schedule" in _NOT_SCHEDULED.sub("", str(rule["if"])))
             for rule in rules
         )
     return only is None or "schedules" in str(only)
