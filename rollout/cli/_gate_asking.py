@@ -74,6 +74,10 @@ def ask(
         click.echo(f"gate {plain(rule.name)} ({plain(rule.kind)}), {_whom(asked)}")
         verdict, seconds = _answer(known, compiled.graph, inventory, source.plan_file, asked)
         click.echo("\n".join(_as_text(verdict, seconds)))
+        if rule.remembers and not known.remembered and not wanted.remember:
+            click.echo(
+                "  this kind compares with what it saw of the host before its first disruptive step: --run NAME takes what a run saw, --remember looks at the host now"
+            )
     return 0 if verdict.value is Answer.PASS else 1
 
 

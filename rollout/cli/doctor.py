@@ -55,11 +55,12 @@ def _source_of_journal() -> str:
 
 def _checks(*, reach: bool) -> dict[str, list[Check]]:
     """By title, in the order in which they are shown."""
-    from rollout.cli._doctor import machine, record, toolchain, ways
+    from rollout.cli._doctor import machine, questions, record, toolchain, ways
 
     return {
         "toolchain": [toolchain.python, toolchain.libraries, toolchain.programs, toolchain.collections],
         "ssh": [ways.client, ways.agent, partial(ways.ways, reach=reach)],
+        "gates": [questions.gates],
         "journal": [record.record, record.state],
         "machine": [machine.clock, machine.encoding, machine.files, machine.processes, machine.memory],
     }

@@ -33,6 +33,10 @@ class HostGate(BaseModel, ABC):
         """What is kept of the host before its first disruptive step; a kind that compares nothing asks the same question."""
         return self.check(subject)
 
+    def obstacle(self) -> str:
+        """Why it can ask nothing from this machine, such as a secret that is not here; empty if it can. Nobody is asked."""
+        return ""
+
 
 class FleetGate(HostGate):
     """A question that something else than the host answers, about a host or about many: `subject.cohort` tells which.

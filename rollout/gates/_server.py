@@ -111,6 +111,14 @@ class Access(_Part):
         examples=["http://proxy.example.org:3128"],
     )
 
+    def obstacle(self) -> str:
+        """Of credentials and certificates."""
+        try:
+            with session("https://localhost", self, 1.0):
+                return ""
+        except Trouble as trouble:
+            return trouble.because
+
 
 def session(url: str, access: Access, timeout: float) -> "Session":
     """Requests to a server, for a gate that may take `timeout` seconds. Raises Trouble if our side of it is not in order."""

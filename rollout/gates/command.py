@@ -56,7 +56,7 @@ class Kind(BaseModel):
             if cut:
                 return Answer.INCONCLUSIVE, "the output is too long to know whether `expect` is in it"
             expected = printable(self.expect.pattern, 80)
-            return Answer.FAIL, f"the output does not hold {expected!r}: {_beginning(ran)}"
+            return Answer.FAIL, f"the output does not hold `{expected}`: {_beginning(ran)}"
         return Answer.PASS, f"exit code {ran.code}: {_beginning(ran)}"
 
     def _wrong(self, ran: Ran) -> str | None:

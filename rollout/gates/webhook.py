@@ -67,10 +67,21 @@ class Kind(Access, FleetGate):
             raise ValueError("needs secret_file or secret_env, one of them: the question is signed")
         return self
 
+    def obstacle(self) -> str:
+        """Of the secret, too."""
+        try:
+            self._signing_key()
+        except Trouble as trouble:
+            return trouble.because
+        return super().obstacle()
+
+    def _signing_key(self) -> bytes:
+        return _key(_server.secret("secret", self.secret_file, self.secret_env))
+
     def check(self, subject: Subject) -> Verdict:
         """An answer of another shape is an error."""
         try:
-            key = _key(_server.secret("secret", self.secret_file, self.secret_env))
+            key = self._signing_key()
             body = json.dumps(question(subject), allow_nan=False).encode()
             with _server.session(self.url, self, subject.timeout) as session:
                 reply = session.post_json(

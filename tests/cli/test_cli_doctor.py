@@ -217,3 +217,25 @@ def test_the_folder_of_state_is_for_its_owner(here: Situation, mode: int, word: 
     (here.folder / ".rollout").mkdir()
     (here.folder / ".rollout").chmod(mode)
     assert words(record.state(here)) == [word]
+
+
+def test_gates_that_could_not_be_asked_are_found_before_the_run(
+    rollout: Typist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = a_plan_folder(tmp_path / "here")
+    plan.write_text(
+        f"""{plan.read_text()}gates:
+  - {{name: hook, kind: webhook, url: "http://127.0.0.1:9/", secret_env: HOOK_SECRET, when: before run}}
+  - {{name: up, kind: http, url: "https://127.0.0.1:9/", tls: {{ca: {tmp_path}/none.pem}}, when: after upgrade}}
+  - {{name: boots, kind: boot, when: after upgrade}}
+"""
+    )
+    monkeypatch.delenv("HOOK_SECRET", raising=False)
+    found = findings(rollout, "here/plan.yml")
+    assert (
+        found["gate hook"]["value"] == "secret: the environment variable HOOK_SECRET is not set or is empty"
+    )
+    assert "none.pem" in found["gate up"]["value"]
+    assert found["gates"]["value"].endswith("could be asked from here")
+    monkeypatch.setenv("HOOK_SECRET", "x" * 40)
+    assert "gate hook" not in findings(rollout, "here/plan.yml")

@@ -22,7 +22,7 @@ CASES: list[tuple[dict[str, Any], Ran, str, str]] = [
         {"expect": "^active$"},
         Ran(0, "inactive\n", "active"),
         "fail",
-        "the output does not hold '^active$': inactive",
+        "the output does not hold `^active$`: inactive",
     ),
     ({"expect": "x"}, Ran(0, LONG, ""), "pass", "exit code 0: " + "x" * 79 + "…"),
     (
