@@ -21,9 +21,9 @@ check: setup ## what reads the code without running it
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/ansible-lint --offline -q playbooks
 
-# A file at a time on each of two processors: tests on the lab wait for hosts much of their time.
+# Three files at a time, also on two processors: tests on the lab wait for hosts much of their time.
 test: check ## what can be tested in minutes
-	@$(AS_ROOT) $(BIN)/python -m pytest -q -m "not full" -n 2 --dist loadfile --no-loadscope-reorder
+	@$(AS_ROOT) $(BIN)/python -m pytest -q -m "not full" -n 3 --dist loadfile --no-loadscope-reorder
 
 simulations: setup ## ten thousand imagined runs, in which no rule of the ramp may be broken
 	@$(BIN)/python -m tests.engine.simulations --seeds 10000 --jobs 2

@@ -80,6 +80,7 @@ def silencing_gate() -> dict[str, Any]:
     return alerts_gate(silence={"match": ['host="{{ host }}"'], "lease": f"{LEASE}s"})
 
 
+@pytest.mark.full
 def test_a_host_is_silenced_while_it_has_its_slot_and_no_longer(
     operator: Operator, monitoring: Monitoring
 ) -> None:

@@ -37,6 +37,7 @@ def with_a_typo(operator: Operator, path: str) -> tuple[Path, str]:
     return file, right
 
 
+@pytest.mark.full
 def test_a_mended_playbook_lets_the_same_run_go_on(operator: Operator) -> None:
     """The canary goes on with the failed step, hosts that are done are not touched again, and a host that came later is named."""
     at = ("--journal", ".rollout/mended.sqlite3")

@@ -115,6 +115,7 @@ def kill(process: subprocess.Popen[str]) -> None:
     assert process.wait() == -signal.SIGKILL
 
 
+@pytest.mark.full
 def test_a_rollback_whose_controller_is_killed_undoes_each_step_once(operator: Operator) -> None:
     at_work(operator, "b1")
     book = ("--journal", "b.sqlite3")

@@ -37,6 +37,7 @@ def operator(operator_of: Callable[[Sequence[HostSpec]], Operator]) -> Operator:
     return operator
 
 
+@pytest.mark.full
 def test_check_mode_changes_nothing_and_names_what_it_cannot_cover(operator: Operator) -> None:
     operator.on("g1", "touch /tmp/before; sleep 1")
     before = operator.on("g1", SNAPSHOT)

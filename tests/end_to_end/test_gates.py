@@ -297,6 +297,7 @@ def test_routes_that_only_the_first_boot_makes_are_caught_by_a_second(operator: 
     assert operator.lab.host("e2" if canary == "e1" else "e1").boots == 1
 
 
+@pytest.mark.full
 def test_ansible_is_answered_by_an_old_connection_where_no_new_one_gets_in(operator: Operator) -> None:
     inventory = str(operator.lab.places.inventory)
 
@@ -343,6 +344,7 @@ def watched(operator: Operator, name: str, cut: bool) -> tuple[dict[str, Any], f
     return answers(operator, "eye", "w1", *at)[-1]["data"], lasted
 
 
+@pytest.mark.full
 def test_a_gap_of_three_seconds_is_measured_within_a_quarter(operator: Operator) -> None:
     for attempt in range(2):
         told, lasted = watched(operator, f"gap{attempt}", cut=True)

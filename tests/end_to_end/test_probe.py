@@ -49,6 +49,7 @@ def test_what_hosts_really_are_is_asked_kept_and_heeded(operator: Operator) -> N
     operator.lab.power("dark", "on")
 
 
+@pytest.mark.full
 def test_drift_is_not_touched(operator: Operator) -> None:
     said = operator.rollout("apply", "probed.yml", "--yes")
     assert said.code == 0, said.said
@@ -61,6 +62,7 @@ def test_drift_is_not_touched(operator: Operator) -> None:
     assert "drift: by its probe hypervisor is kvm-8.0.0" in why
 
 
+@pytest.mark.full
 def test_a_plan_can_be_drafted_from_what_hosts_say(operator: Operator) -> None:
     said = operator.rollout("init", "drafted", "--from", str(operator.lab.inventory), "--probe")
     assert said.code == 0, said.said

@@ -180,6 +180,7 @@ def as_another_person(operator: Operator, *words: str) -> tuple[int, str]:
     return done.code, done.said
 
 
+@pytest.mark.full
 def test_a_killed_ladder_goes_on_where_it_was_and_waits_for_another_person(operator: Operator) -> None:
     work = logged(operator, "work", seconds=1)
     steps = [{"name": "work", "playbook": work, "disruptive": True}]

@@ -180,6 +180,7 @@ def told(operator: Operator, *said: str) -> list[str]:
     return found
 
 
+@pytest.mark.full
 def test_units_gates_and_take_up_pass_a_bastion_and_sudo_and_nobody_is_told_a_secret(
     operator: Operator,
 ) -> None:

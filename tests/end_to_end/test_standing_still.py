@@ -126,6 +126,7 @@ def apply_until_it_closes(
     pytest.fail("no host began in a minute and a half")
 
 
+@pytest.mark.full
 def test_nothing_begins_that_would_not_end_before_its_window_closes(operator: Operator) -> None:
     apply, name, _ = apply_until_it_closes(operator, lambda _: [])
     journal = ("--journal", name)

@@ -30,6 +30,7 @@ def two_steps(operator: Operator, name: str, hosts: str, **more: object) -> str:
     return plan(operator, name, hosts, steps, **more)
 
 
+@pytest.mark.full
 def test_a_second_controller_is_told_who_holds_the_run_and_since_when(operator: Operator) -> None:
     file = two_steps(operator, "twice", "s1")
     first = operator.start("apply", file, "--yes", "--journal", ".rollout/twice.sqlite3")

@@ -156,6 +156,23 @@ def test_a_schedule_lets_nothing_go_on_that_a_gate_has_stopped() -> None:
     assert tried.carry()[0].exit_code == DONE
 
 
+def test_a_person_whom_a_gate_has_stopped_again_is_no_word_for_a_schedule() -> None:
+    mended = False
+    tried = Tried(
+        [ERRORS],
+        lambda subject: Answer.PASS if mended or subject.now - START < 100 else Answer.FAIL,
+        {"a": 12},
+    )
+    for _again in range(2):
+        assert tried.carry()[0].exit_code == HALTED
+    mended = True
+    before = len(tried.events(Kind.INTENDED))
+    assert tried.carry(unattended=True)[0].exit_code == HALTED
+    assert len(tried.events(Kind.INTENDED)) == before
+    assert not tried.events(Kind.RESET)
+    assert tried.carry()[0].exit_code == DONE
+
+
 def test_a_schedule_carries_on_what_a_dead_controller_left() -> None:
     tried = Tried([ERRORS], lambda _subject: Answer.PASS, {"a": 4})
     with pytest.raises(Died):

@@ -172,6 +172,7 @@ def test_a_killed_supervisor_takes_ansible_with_it_and_the_host_is_asked(bench: 
     assert not bench.unit(order).private.exists()
 
 
+@pytest.mark.full
 def test_past_the_deadline_a_unit_is_ended_cleanly_and_a_once_step_left_alone(bench: Bench) -> None:
     safe = bench.order("h1", WAITS, timeout=30.0)
     executor = bench.executor()
@@ -213,6 +214,7 @@ def test_two_units_never_run_on_one_host(bench: Bench) -> None:
     executor.close()
 
 
+@pytest.mark.full
 def test_a_retry_ends_the_living_unit_of_the_earlier_try_first(bench: Bench) -> None:
     order = bench.order("h1", WAITS)
     first = bench.executor()

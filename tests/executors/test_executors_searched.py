@@ -18,6 +18,18 @@ def some_folders(home: Path, *names: str) -> None:
         (home / name).mkdir(parents=True)
 
 
+def test_the_ansible_cfg_beside_the_plan_and_what_it_names_there(tmp_path: Path) -> None:
+    some_folders(tmp_path, "plan/modules", "plan/filters", "outside")
+    file = tmp_path / "plan" / "ansible.cfg"
+    file.write_text(
+        "[defaults]\nlibrary = modules:../outside:nowhere\nfilter_plugins = filters\nlog_path = /x\n"
+    )
+    found = searched(tmp_path / "plan", {"HOME": str(tmp_path)})
+    assert found.settings == (file, tmp_path / "plan/modules", tmp_path / "plan/filters")
+    elsewhere = {"ANSIBLE_CONFIG": str(tmp_path / "outside" / "ansible.cfg")}
+    assert searched(tmp_path / "plan", elsewhere).settings == ()
+
+
 def test_by_default_below_ansibles_home(tmp_path: Path) -> None:
     some_folders(tmp_path, "plan", "home/roles", "home/collections/ansible_collections")
     found = searched(tmp_path / "plan", {"ANSIBLE_HOME": str(tmp_path / "home")})

@@ -1,7 +1,7 @@
 """No plan waits for itself: whatever is waited for, and however the fleet is cut, a run without a failure comes to its end."""
 
 import networkx as nx
-from hypothesis import given, settings
+from hypothesis import given
 
 from rollout.errors import DONE
 from rollout.executors.rehearsal import World
@@ -22,7 +22,6 @@ def _ends(graph: Graph) -> tuple[int, str]:
     return stop.exit_code, stop.because
 
 
-@settings(max_examples=400, deadline=None)
 @given(any_plans(), fleets())
 def test_no_wave_waits_for_itself(plan: Plan, fleet: list[Host]) -> None:
     graph = compiled(plan, fleet)
@@ -32,7 +31,6 @@ def test_no_wave_waits_for_itself(plan: Plan, fleet: list[Host]) -> None:
         assert order.index(earlier) < order.index(later), "waves stand in the order of what they wait for"
 
 
-@settings(max_examples=100, deadline=None)
 @given(any_plans(), fleets())
 def test_a_healthy_run_of_any_plan_ends(plan: Plan, fleet: list[Host]) -> None:
     graph = compiled(plan, fleet)

@@ -6,7 +6,7 @@ from itertools import combinations
 from statistics import median
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rollout.graph.cover import cover
@@ -34,7 +34,6 @@ def factors_of(plan: Plan) -> list[str]:
     return [name for name in plan.factors if name not in plan.limits.per] if given is None else list(given)
 
 
-@settings(max_examples=300, deadline=None)
 @given(ladder_plans(), fleets())
 def test_every_host_is_in_one_wave_and_every_value_and_pair_that_exists_has_a_canary(
     plan: Plan, fleet: list[Host]
@@ -56,7 +55,6 @@ def test_every_host_is_in_one_wave_and_every_value_and_pair_that_exists_has_a_ca
             assert covered_pairs >= existing
 
 
-@settings(max_examples=200, deadline=None)
 @given(ladder_plans(), fleets())
 def test_the_last_rung_leaves_no_combo_without_a_canary_and_none_with_idle_ones_alone(
     plan: Plan, fleet: list[Host]
@@ -71,7 +69,6 @@ def test_the_last_rung_leaves_no_combo_without_a_canary_and_none_with_idle_ones_
         assert not loaded or loaded & chosen
 
 
-@settings(max_examples=100, deadline=None)
 @given(ladder_plans(), fleets(), st.randoms())
 def test_neither_the_order_of_the_inventory_nor_the_day_moves_a_canary(
     plan: Plan, fleet: list[Host], shuffler: random.Random

@@ -45,6 +45,14 @@ def test_all_that_stands_beside_a_playbook_counts(folder: Path) -> None:
     ]
 
 
+def test_settings_count_with_all_that_is_in_their_folders(folder: Path) -> None:
+    for name in ("ansible.cfg", "modules/apt.py"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(name)
+    found = parts(_plan(folder), settings=(folder / "ansible.cfg", folder / "modules"))
+    assert found.keys() - parts(_plan(folder)).keys() == {"ansible.cfg", "modules/apt.py"}
+
+
 def test_a_change_shows_at_the_file_alone(folder: Path) -> None:
     before = parts(_plan(folder))
     assert parts(_plan(folder)) == before

@@ -1,5 +1,6 @@
 """Whatever a file holds, reading it gives a plan or a list of mistakes with their places."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 quiet = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    max_examples=1000 if os.environ.get("ROLLOUT_FULL") else 40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=True,
 )
 
 

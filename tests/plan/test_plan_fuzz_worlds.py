@@ -45,7 +45,7 @@ FILES = sorted(
 FACTORS = ("hw", "os", "hypervisor", "site", "rack", "bios", "nic", "kernel", "role", "vms", "zone", "canary")
 
 quick = settings(
-    max_examples=1200 if os.environ.get("ROLLOUT_FULL") else 150,
+    max_examples=1200 if os.environ.get("ROLLOUT_FULL") else 50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     derandomize=not os.environ.get("ROLLOUT_FULL"),

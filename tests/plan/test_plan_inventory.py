@@ -167,6 +167,20 @@ def test_a_script_is_asked_each_time_and_never_kept(tmp_path: Path, resolved: Re
     assert not (tmp_path / ".rollout").exists()
 
 
+def test_what_is_ours_alone_becomes_no_variable_of_a_host(
+    plan: Plan, tmp_path: Path, resolved: Resolve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROLLOUT_ID_TOKEN", "of whoever approves")
+    monkeypatch.setenv("SITE", "fra")
+    (tmp_path / "more.yml").write_text(
+        "plugin: ansible.builtin.constructed\ncompose:\n"
+        "  seen: lookup('env', 'ROLLOUT_ID_TOKEN')\n  site: lookup('env', 'SITE')\n"
+    )
+    found = resolved(replace(plan, inventory=("hosts.ini", "more.yml"))).variables("h1")
+    assert "of whoever approves" not in str(found["seen"])
+    assert "fra" in str(found["site"])
+
+
 def test_a_plugin_is_asked_each_time(plan: Plan, tmp_path: Path, resolved: Resolve) -> None:
     (tmp_path / "racks.yml").write_text(
         "plugin: ansible.builtin.constructed\nkeyed_groups:\n  - {key: rack, prefix: rack}\n"

@@ -31,6 +31,7 @@ def test_a_host_goes_to_the_next_release_and_a_second_time_changes_nothing(hand:
     assert "99rollout" not in hand.read("whole", "ls /etc/apt/apt.conf.d")
 
 
+@pytest.mark.full
 def test_an_upgrade_that_lost_its_power_in_the_middle_of_dpkg_is_repaired_and_finished(hand: Hand) -> None:
     hand.cut_power_during_dpkg("cut", "birch")
     assert hand.read("cut", "dpkg --audit")
@@ -66,6 +67,7 @@ def test_a_broken_release_fails_with_the_words_of_the_package(hand: Hand) -> Non
     assert "no-such does not run" in wrong.output
 
 
+@pytest.mark.full
 def test_a_release_that_is_not_there_leaves_the_sources_as_they_were(hand: Hand) -> None:
     refused = hand.play("gone", "precheck", rollout_to_suite="dahlia", rollout_free_mb={"/": 10**6})
 
