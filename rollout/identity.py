@@ -4,8 +4,10 @@ The server that the plan names signs it, and is asked for its keys. Nothing that
 its time and its project are as they must be.
 """
 
+import asyncio
 import json
 import os
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,6 +31,9 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 NOBODY = frozenset({"schedule", "trigger", "pipeline"})
 """Pipelines that no person stands behind, however a user is named in their tokens."""
 
+BOT = re.compile(r"(project|group)_\d+_bot|service_account_")
+"""GitLab's users for access tokens: whoever maintains a project makes one, and would be two people."""
+
 KEPT = (
     "iss",
     "sub",
@@ -46,7 +51,9 @@ KEPT = (
 LEEWAY = 30.0
 """Seconds that two clocks may differ."""
 
-SECONDS = 15.0
+SECONDS, LONGEST = 15.0, 60.0
+"""That a server may be silent, and that its answer may take."""
+
 LARGEST = 1024 * 1024
 """Bytes of an answer with keys."""
 
@@ -86,13 +93,15 @@ def person(identity: Identity, token: str | None = None) -> Person:
         raise _refused(
             f"it is of {printable(told.get('ref', 'a branch'))}, which is not protected: anybody may push there"
         )
-    if claims.get("pipeline_source") in NOBODY:
-        raise _refused(
-            f"it is of a {printable(str(claims['pipeline_source']))} pipeline, behind which nobody stands"
-        )
-    if not told.get("user_login"):
+    source = claims.get("pipeline_source")
+    if not isinstance(source, str) or source in NOBODY:
+        raise _refused(f"it is of a {printable(str(source))} pipeline, behind which nobody stands")
+    login = told.get("user_login", "").strip()
+    if not login or not login.isprintable():
         raise _refused("it names no user")
-    return Person(told["user_login"], told.get("user_email", ""), told)
+    if BOT.match(login):
+        raise _refused(f"{login} is no person, but whoever holds an access token of a project or group")
+    return Person(login, told.get("user_email", ""), told)
 
 
 def _checked(token: str, identity: Identity) -> dict[str, Any]:
@@ -140,37 +149,55 @@ def _key(issuer: str, kid: str | None) -> jwt.PyJWK:
         raise RolloutError(f"{issuer} does not say where its keys are (`jwks_uri`, by https)")
     listed = _get(where).get("keys")
     for one in listed if isinstance(listed, list) else ():
-        if isinstance(one, dict) and kid is not None and one.get("kid") == kid:
+        if isinstance(one, dict) and kid is not None and one.get("kid") == kid and _is_to_verify(one):
             return jwt.PyJWK(one)
-    raise _refused(f"{issuer} has no key {printable(str(kid))}")
+    raise _refused(f"{issuer} has no key {printable(str(kid))} to verify by")
+
+
+def _is_to_verify(key: Mapping[str, Any]) -> bool:
+    """A public key, for signatures of the kinds that we believe."""
+    return "d" not in key and key.get("use", "sig") == "sig" and key.get("alg", ALGORITHMS[0]) in ALGORITHMS
 
 
 def _get(url: str) -> dict[str, Any]:
+    shown = printable(url)
     try:
-        with (
-            httpx.Client(verify=_trust(), timeout=SECONDS, trust_env=False) as client,
-            client.stream("GET", url) as response,
-        ):
-            body = b""
-            for chunk in response.iter_bytes():
-                body += chunk
-                if len(body) > LARGEST:
-                    raise RolloutError(f"{url} answers with more than {LARGEST} bytes")
-            if response.status_code != httpx.codes.OK:
-                raise RolloutError(
-                    f"{url} answers {response.status_code}: its keys cannot be had, so no token can be checked"
-                )
-            found = json.loads(body)
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
+        status, body = asyncio.run(asyncio.wait_for(_answer(url), LONGEST))
+        if status != httpx.codes.OK:
+            raise RolloutError(
+                f"{shown} answers {status}: its keys cannot be had, so no token can be checked"
+            )
+        found = json.loads(body)
+    except TimeoutError as error:
         raise RolloutError(
-            f"{url} does not tell the keys of tokens: {printable(str(error) or type(error).__name__)}"
+            f"{shown} does not tell the keys of tokens: it answered for more than {LONGEST:.0f} s"
+        ) from error
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, ArithmeticError, RecursionError, OSError, ExceptionGroup) as error:  # fmt: skip
+        raise RolloutError(
+            f"{shown} does not tell the keys of tokens: {printable(str(error) or type(error).__name__)}"
         ) from error
     if not isinstance(found, dict):
-        raise RolloutError(f"{url} does not tell the keys of tokens: it answers with no JSON object")
+        raise RolloutError(f"{shown} does not tell the keys of tokens: it answers with no JSON object")
     return found
 
 
-def _trust() -> ssl.SSLContext:
+async def _answer(url: str) -> tuple[int, bytes]:
+    """Status and body as it came: what is compressed is not unpacked, for it may be of any size. Cut off from outside, also in the middle of headers."""
+    async with (
+        httpx.AsyncClient(
+            verify=trust(), timeout=SECONDS, trust_env=False, headers={"Accept-Encoding": "identity"}
+        ) as client,
+        client.stream("GET", url) as response,
+    ):
+        body = bytearray()
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) > LARGEST:
+                raise RolloutError(f"{url} answers with more than {LARGEST} bytes")
+        return response.status_code, bytes(body)
+
+
+def trust() -> ssl.SSLContext:
     context = ssl.create_default_context()
     given = os.environ.get(AUTHORITIES)
     if given and Path(given).is_file():

@@ -1,5 +1,6 @@
 """The command line. One file per command; a command's module is imported only when it is used."""
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -42,7 +43,7 @@ COMMANDS = {
     "unlock": "Take a run from a controller that is dead and cannot be seen.",
     "compat": "Check compatibility files, or write one out of Leapp's list.",
     "doctor": "Look at this machine, and at what a plan needs of it.",
-    "ci": "What GitLab pipelines need: a check of jobs, a button per wave.",
+    "ci": "What GitLab pipelines need: a note, a check of jobs, buttons.",
     "lab": "Real SSH hosts on this machine, with faults.",
 }
 """The commands and their one-line help, known without importing any of them. Each is a module of this package."""
@@ -112,6 +113,7 @@ def command(traceback: bool) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; gives the exit code. Every error becomes one message on stderr."""
     _open_what_is_closed()
+    _take_every_character()
     words = sys.argv[1:] if arguments is None else arguments
     code: Any = None
     try:
@@ -119,14 +121,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()
-        return USAGE
+        return _then(words, USAGE)
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)
         return INTERRUPTED
     except (BrokenPipeError, SystemExit):  # the second is what click makes of the first
         return _reader_gone(words, code)
     except Exception as error:  # noqa: BLE001  the edge: whatever it is becomes a message and an exit code
-        return _said(error)
+        return _then(words, _said(error))
     return code if isinstance(code, int) else 0
 
 
@@ -140,6 +142,25 @@ def _open_what_is_closed() -> None:
                 os.close(handle)
             mode = "r" if name == "stdin" else "w"
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115  it lives as long as we
+
+
+def _take_every_character() -> None:
+    """What a host says need not fit into the encoding of whoever reads us, and must not end a run."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _then(words: Sequence[str], code: int) -> int:
+    """The last line of a GitLab job says what to do next, after an error, too."""
+    if os.environ.get("GITLAB_CI") == "true" and _name(words) in {"apply", "resume"}:
+        from rollout.report.gitlab_log import after_error
+
+        click.echo(after_error(code), err=True)
+    return code
+
+
+def _name(words: Sequence[str]) -> str:
+    return next((word for word in words if not word.startswith("-")), "")
 
 
 def _said(error: Exception) -> int:
@@ -174,7 +195,7 @@ def _reader_gone(words: Sequence[str], code: object) -> int:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if isinstance(code, int):  # it had ended; only the last of its words were lost
         return code
-    name = next((word for word in words if not word.startswith("-")), "")
+    name = _name(words)
     if name not in CARRYING:
         return 0
     click.echo(f"rollout: the output of `rollout {name}` was closed before it had ended", err=True)

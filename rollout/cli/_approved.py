@@ -1,14 +1,14 @@
 """Approvals of whole plans: who gives one, whether there is one, and who wrote the plan."""
 
-import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
-from rollout.cli import _runs
+from rollout.cli import _git, _runs
 from rollout.errors import ApprovalMissing, PlanStale
-from rollout.journal import ApprovalRow, Journal
+from rollout.journal import ApprovalRow, Journal, RunRow
 from rollout.model.graph import Graph
 from rollout.model.zones import UTC, Zone, told
 from rollout.report.plain import plain
@@ -39,32 +39,55 @@ def approver(graph: Graph) -> Approver:
     from rollout import identity
 
     found = identity.person(graph.identity)
-    return Approver(found.shown, frozenset({found.login.lower(), found.email.lower()} - {""}), found.claims)
+    return Approver(
+        found.shown,
+        frozenset({*_names(found.login, found.email), found.claims.get("user_id", "")} - {""}),
+        found.claims,
+    )
+
+
+def _names(login: str, email: str) -> set[str]:
+    local, at, server = email.lower().partition("@")
+    return {login.lower(), email.lower(), f"{local.partition('+')[0]}{at}{server}"}
 
 
 def refuse_the_author(plan_file: Path, who: Approver) -> None:
     """Raises ApprovalMissing under four eyes when they are the same two, or nobody can tell."""
-    author = _author(plan_file)
-    email = author.email.lower()
-    local = email.partition("@")[0]
-    # GitLab's private address of a commit: `42-login@users.noreply.SERVER`
-    private = local.partition("-")[2] if "@users.noreply." in email else local
-    if who.names & {email, local, private, author.name.lower()}:
+    # of a link it counts who wrote what it leads to, and who made it
+    real = plan_file.resolve()
+    for author in map(_author, [plan_file] if real == plan_file.absolute() else [plan_file, real]):
+        if not who.names & _known_as(author):
+            continue
         raise ApprovalMissing(
             f"the plan wants four eyes: {plain(author.name)} <{plain(author.email)}> wrote {plain(str(plan_file))} last, so somebody else than {plain(who.shown)} must approve it"
         )
 
 
+def _known_as(author: Author) -> set[str]:
+    """In small letters. GitLab's private address of a commit is `42-login@users.noreply.SERVER`, which stays when the login changes."""
+    email = author.email.lower()
+    local, _, server = email.partition("@")
+    plus = local.partition("+")[0]
+    number, _, login = local.partition("-")
+    private = {login, number} if server.startswith("users.noreply.") and number.isdigit() else set()
+    return {email, local, plus, f"{plus}@{server}", author.name.lower(), *private} - {""}
+
+
 def _author(plan_file: Path) -> Author:
     """Of the newest commit of the plan's file."""
     folder, name = plan_file.absolute().parent, f"./{plan_file.name}"
-    if _git(folder, "status", "--porcelain", "--", name):
+    # a name with an asterisk is no other file
+    changes = _git.output(folder, "--literal-pathspecs", "status", "--porcelain", "--", name)
+    if changes:
         raise _unknown(plan_file, "it has changes that are in no commit")
-    said = _git(folder, "log", "-1", "--format=%H%n%an%n%ae", "--", name).splitlines()
+    commits = _git.output(folder, "--literal-pathspecs", "log", "-1", "--format=%H%n%an%n%ae", "--", name)
+    said = commits.splitlines() if commits is not None and changes is not None else []
     if len(said) != 3:
         raise _unknown(plan_file, "no commit of this repository holds it")
     commit, *author = said
-    if _git(folder, "rev-parse", "--is-shallow-repository") == "true" and commit in _boundaries(folder):
+    if _git.output(folder, "rev-parse", "--is-shallow-repository") != "false" and commit in _boundaries(
+        folder
+    ):
         raise _unknown(
             plan_file,
             "the clone is shallow, and does not reach back to who wrote it: `GIT_DEPTH: 0` in the job",
@@ -73,24 +96,8 @@ def _author(plan_file: Path) -> Author:
 
 
 def _boundaries(folder: Path) -> str:
-    found = Path(_git(folder, "rev-parse", "--absolute-git-dir")) / "shallow"
+    found = folder / (_git.output(folder, "rev-parse", "--git-path", "shallow") or "")
     return found.read_text(encoding="ascii", errors="replace") if found.is_file() else ""
-
-
-def _git(folder: Path, *words: str) -> str:
-    """What it says; nothing when it fails, or is not here."""
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *words],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=60,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def _unknown(plan_file: Path, why: str) -> ApprovalMissing:
@@ -124,8 +131,13 @@ def _is_open(book: Journal, one: ApprovalRow) -> bool:
 
 def _begun_by(book: Journal, one: ApprovalRow) -> str | None:
     """The first run of the plan that began since. An approval of another digest is over then, too."""
-    since = [row.id for row in book.runs() if row.plan == one.plan and row.created_at >= one.at]
+    since = [row.id for row in _since(book, one) if row.plan == one.plan]
     return since[-1] if since else None
+
+
+def _since(book: Journal, one: ApprovalRow) -> Iterator[RunRow]:
+    """Not by the clock: one that is put back would let a second run begin."""
+    return takewhile(lambda row: row.id != one.newest, book.runs())
 
 
 def require(book: Journal, graph: Graph, plan_file: Path, *, run: str | None = None) -> ApprovalRow:

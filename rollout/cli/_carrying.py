@@ -121,11 +121,14 @@ def drive(
         _forget_probed(plan_file, graph)
     if not view.as_json:
         click.echo()
-        click.echo(ending.text(run, graph, state, stop, _runs.options(journal)), nl=False)
-        if _screen.in_gitlab():
+        in_gitlab = _screen.in_gitlab()
+        # A database there holds the runs of several sites, and the newest may be another one's.
+        options = f"{_runs.options(journal)}{f' --run {run}' if in_gitlab else ''}"
+        click.echo(ending.text(run, graph, state, stop, options), nl=False)
+        if in_gitlab:
             from rollout.report.gitlab_log import then
 
-            click.echo(then(state, stop, _runs.options(journal)))
+            click.echo(then(state, stop, options))
     return stop.exit_code
 
 

@@ -91,7 +91,11 @@ def parts(plan: Plan) -> dict[str, str]:
 
     found = searched(Path(plan.file).absolute().parent)
     return content.parts(
-        plan, roles=found.roles, collections=found.collections, ansible_core=found.ansible_core
+        plan,
+        roles=found.roles,
+        collections=found.collections,
+        ansible_core=found.ansible_core,
+        settings=found.settings,
     )
 
 

@@ -1,8 +1,10 @@
 """A journal that would be thrown away with the job: seen before anything begins."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from rollout.errors import UsageError
 from rollout.journal import is_url
@@ -11,7 +13,15 @@ from rollout.report.plain import plain
 MOUNTS = Path("/proc/self/mountinfo")
 
 PASSING = frozenset({"overlay", "aufs", "tmpfs", "ramfs", "fuse-overlayfs"})
-"""File systems of a container's own, which go with it."""
+"""File systems of a container's own, which go with it; so does whatever `/` is, by other drivers."""
+
+OF_THE_RUNNER = re.compile(
+    r"/kubernetes\.io~empty-dir/|/volumes/([0-9a-f]{64}|runner-[^/]*-cache-[^/]*)/_data"
+)
+"""Kubernetes' volumes of one pod, and those that the runner's Docker executor makes for each place of a job."""
+
+ESCAPED = re.compile(r"\\([0-7]{3})")
+"""How the kernel writes blanks in /proc/self/mountinfo."""
 
 WAY_OUT = "take a database (ROLLOUT_JOURNAL=postgresql://..., as a CI/CD variable of protected branches), or a path that stays with the runner"
 
@@ -39,21 +49,33 @@ def thrown_away(path: Path, environment: Mapping[str, str], mounts: str) -> str:
         return "lies in the checkout, which GitLab cleans before each job"
     if environment.get("CI_DISPOSABLE_ENVIRONMENT", "").lower() != "true":
         return ""
-    kind = _kind_of_mount(path, mounts)
-    if kind is None:
+    found = _mount_of(path, mounts)
+    if found is None:
         return "is a file, the job's environment is thrown away, and what is mounted there could not be found out"
-    return "lies in the job's container, which is thrown away with it" if kind in PASSING else ""
+    if found.kind.removeprefix("fuse.") in PASSING or found.point == Path("/"):
+        return "lies in the job's container, which is thrown away with it"
+    if OF_THE_RUNNER.search(found.root):
+        return "lies in a volume that the runner has made for its jobs, and which another job does not find"
+    return ""
 
 
-def _kind_of_mount(path: Path, mounts: str) -> str | None:
-    """The file system that holds the path; None: not to be found out. A later mount on the same place hides an earlier one."""
-    best: tuple[int, str] | None = None
+class _Mount(NamedTuple):
+    """`root`: the folder of the file system that is mounted at `point`; `kind`: of that file system."""
+
+    point: Path
+    root: str
+    kind: str
+
+
+def _mount_of(path: Path, mounts: str) -> _Mount | None:
+    """The one that holds the path; None: not to be found out. A later mount on the same place hides an earlier one."""
+    best: _Mount | None = None
     for line in mounts.splitlines():
         fields, dash, rest = line.partition(" - ")
         words = fields.split()
         if not dash or len(words) < 5 or not rest:
             continue
-        point = Path(words[4].encode().decode("unicode_escape"))
-        if path.is_relative_to(point) and (best is None or len(point.parts) >= best[0]):
-            best = (len(point.parts), rest.split()[0])
-    return None if best is None else best[1]
+        point = Path(ESCAPED.sub(lambda found: chr(int(found[1], 8)), words[4]))
+        if path.is_relative_to(point) and (best is None or len(point.parts) >= len(best.point.parts)):
+            best = _Mount(point, words[3], rest.split()[0])
+    return best

@@ -12,6 +12,7 @@ from rollout.journal import Journal, Owner, RunRow
 from rollout.model.event import REQUESTS, Event, Kind
 from rollout.model.fold import apply
 from rollout.model.learned import Lesson
+from rollout.model.plan import Plan
 from rollout.model.progress import UNFINISHED
 from rollout.model.state import State, Status
 from rollout.report.standing import RUNNING_SHOWN, Held, Holder, Running, Standing
@@ -31,6 +32,11 @@ FINISHED = (0, 4)
 def where(given: str | None, beside: Path | None = None) -> str:
     """The journal's path or URL: as given, or the default beside a plan file, or in the current directory."""
     return given or str((beside.parent if beside else Path()) / FILE)
+
+
+def is_beside(plan_file: Path) -> bool:
+    """Whether the default journal of this plan is there."""
+    return (plan_file.absolute().parent / FILE).is_file()
 
 
 def existing(given: str | None) -> Journal:
@@ -172,6 +178,16 @@ def newest(book: Journal, plan: str | None, run: str | None = None) -> RunRow | 
         if run == row.id:
             raise UsageError(f"run {run!r} is of plan {row.plan!r}, not of {plan!r}")
     return None
+
+
+def of_plan(book: Journal, plan: Plan, run: str | None) -> RunRow:
+    """As `newest`. Raises JournalError if there is none."""
+    row = newest(book, plan.name, run)
+    if row is None:
+        raise JournalError(
+            f"the journal has no run of plan {plan.name!r}: `rollout apply {plan.file}` begins one"
+        )
+    return row
 
 
 def standing(book: Journal, row: RunRow, *, whole: bool = False) -> Standing:

@@ -9,7 +9,7 @@ import click
 
 from rollout.cli import _carrying, _compiling, _options, _runs
 from rollout.cli._disposable import refuse_if_thrown_away
-from rollout.errors import ApprovalMissing, JournalError, PlanInvalid, PlanStale, Problem, UsageError
+from rollout.errors import ApprovalMissing, PlanInvalid, PlanStale, Problem, UsageError
 from rollout.journal import Journal, Owner, RunRow
 from rollout.model.graph import Graph
 from rollout.model.plan import Plan
@@ -70,7 +70,9 @@ def command(
         # without its name, `resume` takes the file that the run was begun with
         moved = source.plan_file.absolute() != Path(row.plan_file)
         resume = f"rollout resume{f' {quote(str(source.plan_file))}' if moved else ''}{_runs.options(path)}"
-        _say(f"run {plain(row.id)} is amended; `{resume}` carries it on", as_json=as_json)
+        approve = f"rollout approve {quote(str(source.plan_file))} --reason WHY{_runs.options(path)}"
+        first = f"once it is approved (`{approve}`), " if book.graph(row.id).approval_to_begin else ""
+        _say(f"run {plain(row.id)} is amended; {first}`{resume}` carries it on", as_json=as_json)
 
 
 def _shown(book: Journal, row: RunRow, merging: "_Merging", *, as_json: bool) -> bool:
@@ -141,11 +143,7 @@ class _Merging:
 
 def _unfinished(book: Journal, plan: Plan, run: str | None) -> RunRow:
     """Raises JournalError if the plan has no run, UsageError for one that is over. One that ended with hosts held is not: they may be let try again."""
-    row = _runs.newest(book, plan.name, run)
-    if row is None:
-        raise JournalError(
-            f"the journal has no run of plan {plan.name!r}: `rollout apply {plan.file}` begins one"
-        )
+    row = _runs.of_plan(book, plan, run)
     aborted = _runs.aborted(book, row.id)
     if aborted:
         raise UsageError(f"run {row.id} was aborted: {aborted}; `rollout apply {plan.file}` begins a new one")

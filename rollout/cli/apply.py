@@ -87,6 +87,10 @@ def command(
         raise UsageError(
             "either --yes, by which you approve the plan now, or --approved, by which somebody has"
         )
+    if unattended and new_run and not approved:
+        raise UsageError(
+            "giving a run up with --new-run is a person's word, and --unattended says that there is none"
+        )
     source = _compiling.source(plan)
     source = replace(source, allow_unknown=source.allow_unknown or allow_unknown)
     read = _compiling.read_plan(source.plan_file)
@@ -176,6 +180,8 @@ def _begin(
             return _told_over(over, view)
         found = _approved.require(book, now.graph, source.plan_file)
         click.echo(f"approved by {_approved.told_of(found)} {plain(found.because)}", err=view.as_json)
+        # what it is amended to is to be approved too, whoever carries it on
+        now = replace(now, graph=replace(now.graph, approval_to_begin=True))
     else:
         _approve(yes)
     if given_up is not None and not _runs.is_finished(book, given_up):

@@ -50,20 +50,18 @@ def command(
 
     PLAN: exactly this plan may begin, or its run go on after an amendment (`waves.approve.begin`, `apply --approved`); kept with who, when and
     why. --through: nothing after that rung begins before (`waves.approve.after`); the approvals of the rungs before it are given too; WAVE: all
-    that this wave waits for. With `four_eyes` whoever wrote the plan, or began the run, is refused. Who that is, the plan's `identity` proves,
+    that this wave waits for; of the newest run of PLAN, or of all if none is named. With `four_eyes` whoever wrote the plan, or began the run, is refused. Who that is, the plan's `identity` proves,
     or the machine says.
     """
     because = _requests.because(reason)
-    if (plan is None) == (through is None):
-        raise UsageError(
-            "either a PLAN that may begin, or --through RUNG of a run: one of the two is approved"
-        )
+    if plan is None and through is None:
+        raise UsageError("what is approved: a PLAN that may begin, or --through RUNG of a run?")
     if digest is not None and len(digest) < SHORTEST:
         raise UsageError(f"--digest wants at least {SHORTEST} characters")
-    if plan is not None:
+    if through is not None:
+        _approve_rung(through, plan, digest, because, journal, run)
+    elif plan is not None:
         _approve_plan(plan, digest, reason, journal, allow_unknown=allow_unknown, new_run=new_run)
-    elif through is not None:
-        _approve_rung(through, digest, because, journal, run)
 
 
 def _approve_plan(
@@ -109,10 +107,15 @@ def _approve_plan(
 
 
 def _approve_rung(
-    through: str, digest: str | None, because: str, journal: str | None, run: str | None
+    through: str, plan: Path | None, digest: str | None, because: str, journal: str | None, run: str | None
 ) -> None:
-    with _runs.existing(journal) as book:
-        row = _requests.unfinished(book, run)
+    """`plan`: of its newest run; a journal may hold those of several. Then its file tells who wrote it, wherever the run was begun."""
+    file = _compiling.source(plan).plan_file if plan else None
+    used = _runs.where(journal, file)
+    with _runs.existing(used) as book:
+        row = _requests.unfinished(
+            book, _runs.of_plan(book, _compiling.read_plan(file), run).id if file else run
+        )
         graph = book.graph(row.id)
         rung = _rung(row, graph, through)
         _refuse_another(f"run {plain(row.id)}", row.digest, digest)
@@ -124,7 +127,7 @@ def _approve_rung(
             return
         who = _approved.approver(graph)
         if graph.four_eyes:
-            _refuse_the_same_eyes(row, graph, who)
+            _refuse_the_same_eyes(row, graph, who, file or Path(row.plan_file))
         if graph.identity is not None:
             because = f"{because.rpartition(' (')[0]} ({who.shown})"
         data: dict[str, object] = {"through": rung, "digest": row.digest, "by": who.shown}
@@ -133,9 +136,7 @@ def _approve_rung(
         later = graph.approvals[graph.approvals.index(rung) + 1 :]
         more = f"; you will be asked again after {listed(later)}" if later else ""
         then = f"what comes after {plain(rung)} may begin{more}"
-        click.echo(
-            f"run {plain(row.id)}: approved: {then}. {_requests.when(row, _runs.options(_runs.where(journal)))}"
-        )
+        click.echo(f"run {plain(row.id)}: approved: {then}. {_requests.when(row, _runs.options(used))}")
 
 
 def _rung(row: RunRow, graph: Graph, through: str) -> str:
@@ -167,15 +168,17 @@ def _given(book: Journal, row: RunRow, graph: Graph) -> dict[str, str]:
     """Rungs and who approved them, requests that no controller has read yet included."""
     run: RunState = book.state(row.id)
     for event in _runs.unread(book, row.id):
-        if event.kind is Kind.APPROVED:
+        if event.kind is Kind.APPROVED and event.data.get("digest") == graph.digest:
             approve(graph, run, event)
     return run.approved
 
 
-def _refuse_the_same_eyes(row: RunRow, graph: Graph, who: Approver) -> None:
+def _refuse_the_same_eyes(row: RunRow, graph: Graph, who: Approver, plan_file: Path) -> None:
     """Without a token: the same user on another machine is the same person, for all that is known."""
     if graph.identity is not None:
-        _approved.refuse_the_author(Path(row.plan_file), who)
+        # the author of another plan than the run goes by proves nothing
+        _compiling.refuse_if_changed(row.id, graph, _compiling.read_plan(plan_file))
+        _approved.refuse_the_author(plan_file, who)
         return
     if row.created_by.rpartition("@")[0].lower() in who.names:
         raise UsageError(

@@ -79,6 +79,11 @@ def _read(book: Journal, row: RunRow, used: str) -> RunReport:
         for name, node in graph.nodes.items()
         if (host := state.hosts.get(name)) is not None
     ]
+    hosts += [
+        HostTold(left.name, left.wave, left.status, left.step or "", left.because, 0.0, left.since)
+        for left in book.hosts(row.id)
+        if left.name not in graph.nodes  # by an amendment: what happened to it before did happen
+    ]
     return RunReport(
         row.id,
         graph,

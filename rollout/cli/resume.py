@@ -7,7 +7,7 @@ import click
 from rollout.cli import _carrying, _compiling, _options, _runs
 from rollout.cli._disposable import refuse_if_thrown_away
 from rollout.cli._waiting import Turn
-from rollout.errors import DONE, JournalError, UsageError
+from rollout.errors import DONE, UsageError
 from rollout.journal import Journal, RunRow
 from rollout.model.plan import Plan
 from rollout.report.plain import plain
@@ -96,9 +96,4 @@ def _over(book: Journal, row: RunRow, *, as_json: bool) -> int | None:
 def _found(book: Journal, plan: Plan | None, run: str | None) -> RunRow:
     if plan is None:
         return book.run(run)
-    row = _runs.newest(book, plan.name, run)
-    if row is None:
-        raise JournalError(
-            f"the journal has no run of plan {plan.name!r}: `rollout apply {plan.file}` begins one"
-        )
-    return row
+    return _runs.of_plan(book, plan, run)

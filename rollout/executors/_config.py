@@ -15,6 +15,9 @@ PATHS = (
 )  # fmt: skip
 """Keys of the user's [defaults] that hold paths, relative to their file: one, or several."""
 
+PLUGINS = tuple(key for key in PATHS if key in {"library", "module_utils"} or key.endswith("_plugins"))
+"""Those of folders whose content runs."""
+
 WORDS = (
     "remote_user", "remote_port", "remote_tmp", "interpreter_python", "executable", "vault_identity", "vault_id_match",
     "hash_behaviour", "jinja2_extensions", "ansible_managed", "timeout", "module_lang",

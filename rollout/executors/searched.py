@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from rollout.executors._config import environment, passed_through, users_file
+from rollout.executors._config import PLUGINS, environment, passed_through, users_file
 
 _ELSEWHERE = "/usr/share/ansible/{kind}", "/etc/ansible/{kind}"
 """Ansible's own defaults, behind those of `ANSIBLE_HOME` (ansible-core, config/base.yml: DEFAULT_ROLES_PATH, COLLECTIONS_PATHS)."""
@@ -15,16 +15,21 @@ _ELSEWHERE = "/usr/share/ansible/{kind}", "/etc/ansible/{kind}"
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """Folders that hold roles and collections (`collections`: those that hold `ansible_collections`), the first found first; and the version of ansible-core."""
+    """Folders that hold roles and collections (`collections`: those that hold `ansible_collections`), the first found first; and the version of ansible-core.
+
+    `settings`: the ansible.cfg beside the plan, if units use it, and what it names there: folders of modules and plugins.
+    """
 
     roles: tuple[Path, ...] = ()
     collections: tuple[Path, ...] = ()
     ansible_core: str = ""
+    settings: tuple[Path, ...] = ()
 
 
 def searched(folder: Path, environ: Mapping[str, str] = os.environ) -> Searched:
     """What units of a plan in that folder would look through. Folders that are not there are left out."""
-    users = passed_through(users_file(folder, environ)).get("defaults", {})
+    file = users_file(folder, environ)
+    users = passed_through(file).get("defaults", {})
     ours = environment(environ, Path.cwd())
     home = Path(ours.get("ANSIBLE_HOME") or "~/.ansible").expanduser()
     roles = _named(ours, users, "roles_path") or _defaults(home, "roles")
@@ -35,7 +40,15 @@ def searched(folder: Path, environ: Mapping[str, str] = os.environ) -> Searched:
             [*(_holding(one) for one in collections), *(Path(one, "ansible_collections") for one in sys.path)]
         ),
         version("ansible-core"),
+        _settings(file, folder, users) if file is not None and file.absolute().parent == folder else (),
     )
+
+
+def _settings(file: Path, folder: Path, users: Mapping[str, str]) -> tuple[Path, ...]:
+    named = (Path(one) for key in PLUGINS for one in users.get(key, "").split(":") if one)
+    real = folder.resolve()
+    inside = (path for path in named if path.is_dir() and real in path.resolve().parents)
+    return tuple(dict.fromkeys((file, *inside)))
 
 
 def _named(environ: Mapping[str, str], users: Mapping[str, str], key: str) -> list[Path]:

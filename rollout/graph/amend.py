@@ -103,6 +103,13 @@ class _Merging:
     begun: Collection[str]
     joining: tuple[str, ...]
 
+    def _asks_less(self, waves: Mapping[str, Wave]) -> bool:
+        """Whether questions are taken away that not everybody may answer."""
+        asked = replace(self.new, waves=waves).approvals
+        return bool(set(self.old.approvals) - set(asked)) and (
+            self.old.four_eyes or self.old.identity is not None
+        )
+
     def amended(self) -> Amended:
         old, new = self.old, self.new
         waves = self._waves()
@@ -117,9 +124,10 @@ class _Merging:
         graph = replace(
             new,
             digest=digest_of(parts),
-            # An amendment that wants no approval was not approved itself.
-            approval_to_begin=new.approval_to_begin or self.old.approval_to_begin,
-            identity=new.identity or self.old.identity,
+            # An amendment that wants no approval, or one that others prove, was not approved itself.
+            approval_to_begin=new.approval_to_begin or old.approval_to_begin or self._asks_less(waves),
+            four_eyes=new.four_eyes or old.four_eyes,
+            identity=old.identity or new.identity,
             parts=parts,
             nodes=nodes,
             combos=combos,

@@ -67,7 +67,7 @@ class Journal(Protocol):
         """`known`: the runs that the caller has seen. Raises Locked if the plan has another one by now: two that begin a plan at once would both carry it out."""
 
     def approve(self, approval: ApprovalRow) -> ApprovalRow:
-        """Keep it, and give it with its `at`."""
+        """Keep it, and give it with its `at` and `newest`."""
 
     def approvals(self, plan: str) -> list[ApprovalRow]:
         """Newest first."""

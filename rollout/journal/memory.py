@@ -86,7 +86,7 @@ class MemoryJournal:
         self._runs[run] = _Run(row, graph, dict(graph.nodes))
 
     def approve(self, approval: ApprovalRow) -> ApprovalRow:
-        kept = approval._replace(at=self._clock())
+        kept = approval._replace(at=self._clock(), newest=next(reversed(self._runs), None))
         self._approvals.append(kept)
         return kept
 

@@ -83,7 +83,10 @@ class AnswerRow(NamedTuple):
 
 
 class ApprovalRow(NamedTuple):
-    """Somebody let a plan begin, or its amended `run` go on. `claims`: of a verified token; without any, `by` is what the machine told. `at`: seconds since the epoch."""
+    """Somebody let a plan begin, or its amended `run` go on. `claims`: of a verified token; without any, `by` is what the machine told.
+
+    `at`: seconds since the epoch. `newest`: the newest run of the journal then; None if it had none.
+    """
 
     plan: str
     digest: str
@@ -92,6 +95,7 @@ class ApprovalRow(NamedTuple):
     because: str
     claims: Mapping[str, str] = {}
     at: float = 0.0
+    newest: str | None = None
 
 
 class HostRow(NamedTuple):

@@ -112,7 +112,8 @@ CREATE TABLE approval (
   run           TEXT,                        -- the amended run that may go on; null: a new one may begin
   by            TEXT NOT NULL,
   because       TEXT NOT NULL,
-  claims        TEXT NOT NULL                -- JSON: what a verified token told of who it was; empty: the machine told it
+  claims        TEXT NOT NULL,               -- JSON: what a verified token told of who it was; empty: the machine told it
+  newest        TEXT                         -- the newest run of the journal then; null: none. A clock that is put back would tell it wrongly
 ) STRICT;
 
 CREATE INDEX approval_of_plan ON approval (plan, number);

@@ -94,7 +94,5 @@ _HOST = "SELECT name, combo, wave, status, step, attempt, since, because FROM ho
 HOSTS = f"{_HOST} ORDER BY name"
 HOSTS_BY_STATUS = f"{_HOST} AND status = ? ORDER BY name"
 
-APPROVE = "INSERT INTO approval (at, plan, digest, run, by, because, claims) VALUES (?, ?, ?, ?, ?, ?, ?)"
-APPROVALS = (
-    "SELECT plan, digest, run, by, because, claims, at FROM approval WHERE plan = ? ORDER BY number DESC"
-)
+APPROVE = "INSERT INTO approval (at, plan, digest, run, by, because, claims, newest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+APPROVALS = "SELECT plan, digest, run, by, because, at, newest, claims FROM approval WHERE plan = ? ORDER BY number DESC"

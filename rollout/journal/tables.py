@@ -81,8 +81,15 @@ class TableJournal:
         self._database.make()
 
         def work(connection: Connection) -> ApprovalRow:
+            self._database.creating(connection)
             at = self._database.time(connection.execute(sql.NOW).fetchone()[0])
-            kept = approval._replace(because=storable(approval.because), at=at)
+            newest = connection.execute(sql.NEWEST_RUN).fetchone()
+            kept = approval._replace(
+                by=storable(approval.by),
+                because=storable(approval.because),
+                at=at,
+                newest=newest and newest[0],
+            )
             values = (
                 kept.at,
                 kept.plan,
@@ -91,6 +98,7 @@ class TableJournal:
                 kept.by,
                 kept.because,
                 compact(dict(kept.claims)),
+                kept.newest,
             )
             connection.execute(sql.APPROVE, values)
             return kept
@@ -341,8 +349,8 @@ def _run_state(folded: int, folded_at: float, body: str | None) -> RunState:
 
 
 def _approval(row: Row) -> ApprovalRow:
-    *rest, claims, at = row
-    return ApprovalRow._make((*rest, json.loads(claims), at))
+    *who, at, newest, claims = row
+    return ApprovalRow._make((*who, json.loads(claims), at, newest))
 
 
 def _event(row: tuple[Any, ...]) -> Event:

@@ -246,7 +246,10 @@ class Ladder:
 
 def is_loopback(url: str) -> bool:
     """Whether nobody is between: an address of this machine itself."""
-    return urlsplit(url).hostname in {"127.0.0.1", "::1", "localhost"}
+    try:
+        return urlsplit(url).hostname in {"127.0.0.1", "::1", "localhost"}
+    except ValueError:  # no URL
+        return False
 
 
 @dataclass(frozen=True, slots=True)

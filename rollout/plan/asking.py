@@ -131,7 +131,11 @@ def _run(
     patience: float,
     text: bytes = b"",
 ) -> "subprocess.CompletedProcess[bytes]":
-    """In a session of its own, so that nothing can ask a question at the terminal, and all of it can be ended."""
+    """In a session of its own, so that nothing can ask a question at the terminal, and all of it can be ended.
+
+    What is ours alone is not handed on: the journal's password, the token of whoever approves. A variable of a host may hold what is read there.
+    """
+    environment = {name: value for name, value in environment.items() if not name.startswith("ROLLOUT_")}
     try:
         process = subprocess.Popen(
             command,

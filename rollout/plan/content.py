@@ -38,13 +38,19 @@ _BESIDE_A_PLAYBOOK = {
 
 
 def parts(
-    plan: Plan, *, roles: Sequence[Path] = (), collections: Sequence[Path] = (), ansible_core: str = ""
+    plan: Plan,
+    *,
+    roles: Sequence[Path] = (),
+    collections: Sequence[Path] = (),
+    ansible_core: str = "",
+    settings: Sequence[Path] = (),
 ) -> dict[str, str]:
     """Name -> sha256: `plan`, its calendars and compatibility files, and each file that Ansible could read for a step or a gate, relative to the plan's folder.
 
     That is the whole folder of each playbook; of the plan's own folder, which also holds inventories and results, only
     YAML files and the folders that Ansible knows. `roles`, `collections`: the folders in which Ansible looks for what was installed; a role
     outside the plan's folder is one part, all installed collections are `collections`, by name and version, and `ansible-core` is the version itself.
+    `settings`: files, and folders with all that is in them, that decide what playbooks do.
     Raises PlanInvalid if a file cannot be read.
     """
     folder = Path(plan.file).parent
@@ -58,10 +64,12 @@ def parts(
     }
     playbooks |= {step.playbook: place for place, step in _steps(plan) if step.playbook is not None}
     seen: set[Path] = set()
+    first = folder / next(iter(playbooks), "")
     for playbook, place in playbooks.items():
         path = folder / playbook
         try:
-            for file in _read_with(path, folder, seen):
+            # what is set for all is read with the first
+            for file in (*_read_with(path, folder, seen), *_read(settings if path == first else ())):
                 found[os.path.relpath(file, folder)] = sha256(file)
         except TooManyFiles:
             message = f"the folder of {shown(playbook)} holds more than {MOST_FILES} files; give playbooks one of their own"
@@ -76,6 +84,11 @@ def parts(
         found |= installed.collections(collections, folder)
         found |= {"ansible-core": ansible_core} if ansible_core else {}
     return dict(sorted(found.items()))
+
+
+def _read(settings: Iterable[Path]) -> Iterator[Path]:
+    for path in settings:
+        yield from files_under(path) if path.is_dir() else (path,)
 
 
 def _calendars(plan: Plan, folder: Path) -> dict[str, str]:

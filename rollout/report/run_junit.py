@@ -14,6 +14,9 @@ LINKS = 100
 HEADLINE = 300
 """Characters of a failure's message; GitLab shows it in one line, and the whole text below."""
 
+LONGEST_LINK = 2000
+"""Characters; browsers and proxies cut longer ones."""
+
 LABEL = 200
 """Characters of a link's label."""
 
@@ -74,10 +77,20 @@ def annotations(report: RunReport) -> str:
     """GitLab's `artifacts:reports:annotations`: where a person sees the numbers of gates that did not pass. Only http and https links."""
     found: dict[str, str] = {}
     for one in report.refused:
-        if urlsplit(one.link).scheme in {"http", "https"}:
+        if _is_web(one.link):
             about = f" of {plain(one.host)}" if one.host else ""
             found.setdefault(
                 one.link, f"{plain(one.gate)} {plain(one.moment)}{about}: {plain(one.value)}"[:LABEL]
             )
     links = [{"external_link": {"label": label, "url": url}} for url, label in list(found.items())[:LINKS]]
     return json.dumps({"rollout": links}) + "\n"
+
+
+def _is_web(link: str) -> bool:
+    """As a server has sent it, which may be anything. One that names a user, or a password, is left out."""
+    try:
+        parts = urlsplit(link)
+    except ValueError:
+        return False
+    fits = len(link) <= LONGEST_LINK and link.isprintable() and " " not in link
+    return fits and parts.scheme in {"http", "https"} and bool(parts.netloc) and "@" not in parts.netloc

@@ -117,6 +117,8 @@ def wave_rows(report: RunReport) -> Iterator[tuple[str, str, Counter[Status]]]:
     for name, wave in report.graph.waves.items():
         word = "canary" if wave.canary else wave.rung or "wave"
         yield name, word, report.counts.get(name, Counter())
+    for name in sorted(report.counts.keys() - report.graph.waves.keys()):
+        yield name, "before an amendment", report.counts[name]
 
 
 def line_of(event: Event) -> str:

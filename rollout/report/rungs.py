@@ -52,7 +52,8 @@ def lines(graph: Graph) -> list[str]:
         eyes = "; it cannot be whoever wrote it" if graph.four_eyes else ""
         said.append(f"  a person approves exactly this plan before anything begins{who}{eyes}")
     if graph.approvals:
-        eyes = "; it cannot be whoever began the run" if graph.four_eyes else ""
+        whom = "began the run" if graph.identity is None else "wrote the plan"
+        eyes = f"; it cannot be whoever {whom}" if graph.four_eyes else ""
         after = listed(map(_spoken, graph.approvals), SHOWN)
         said.append(f"  a person is asked for approval after {after}{eyes}")
     if graph.harm is not None:

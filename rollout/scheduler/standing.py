@@ -109,7 +109,7 @@ def is_mended(state: State, trip: dict[str, Any]) -> bool:
         return True
     standing = state.run.standing.get(key(trip["moment"], rule.name, trip["about"]))
     passed = standing.passed if standing is not None else trip["moment"] != DURING
-    return bool(passed and state.run.attended > trip["fence"])
+    return bool(passed and _is_a_persons(state, trip))
 
 
 def tripped_by(state: State, why: str) -> str | None:
@@ -166,7 +166,12 @@ def _stops(state: State, question: Question) -> bool:
     """Whether it has stopped something under an earlier controller: asked again, it may let that go on."""
     trip = state.run.trips.get(question.about, {})
     mine = trip.get("gate") == question.rule.name and trip.get("moment") == question.moment
-    return bool(mine and state.run.attended > trip["fence"])
+    return bool(mine and _is_a_persons(state, trip))
+
+
+def _is_a_persons(state: State, trip: dict[str, Any]) -> bool:
+    """Whether a person has started this controller since. Who did so earlier, and was stopped again, has said nothing of now."""
+    return bool(state.run.attended == state.run.fence > trip["fence"])
 
 
 def _next_ask(state: State, question: Question) -> float:

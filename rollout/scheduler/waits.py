@@ -94,7 +94,8 @@ def approval(graph: Graph, state: State, rung: str) -> str:
         sum(len(graph.waves[wave].hosts) for wave in graph.waves if wave not in before),
     )
     failed = f", {counts[Status.HELD]} held" if counts[Status.HELD] else ""
-    eyes = " (not by whoever began the run)" if graph.four_eyes else ""
+    whom = "began the run" if graph.identity is None else "wrote the plan"
+    eyes = f" (not by whoever {whom})" if graph.four_eyes else ""
     said = f"what comes after {rung} waits for an approval: {counts[Status.VERIFIED]} of {total} hosts up to there are verified{failed}, {after} come after"
     earlier = next((one for one in graph.approvals if one not in state.run.approved), rung)
     names = (name for wave in before for name in graph.waves[wave].hosts)

@@ -33,7 +33,10 @@ def through_command(command: str, opened: ExitStack) -> tuple[socket.socket, Cal
             stdout=theirs.fileno(),
             stderr=words,
             start_new_session=True,
-            env={**os.environ, "SSH_ASKPASS_REQUIRE": "never"},
+            env={
+                **{name: value for name, value in os.environ.items() if not name.startswith("ROLLOUT_")},
+                "SSH_ASKPASS_REQUIRE": "never",
+            },
         )
     opened.callback(_end, process)
     return ours, last_words

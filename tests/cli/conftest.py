@@ -7,6 +7,12 @@ from rollout.engine.asking import InlineAsker
 from rollout.executors.rehearsal import Rehearsal, RehearsedGate, World
 from rollout.model.graph import Graph
 from tests.cli.worlds import Typist, unreachable
+from tests.inventories import asked_once
+
+
+@pytest.fixture(autouse=True)
+def _inventories(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked_once(monkeypatch)
 
 
 @pytest.fixture

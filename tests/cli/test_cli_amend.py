@@ -166,6 +166,8 @@ def test_a_host_that_the_plan_leaves_out_now_leaves_the_run_for_good(
         "for the run was amended: no combo matches it"
         in rollout("retry", "a2", *AT, "--reason", "why not").err
     )
+    report = rollout("report", FILE, "--format", "junit").out
+    assert all(f'name="host {host}"' in report for host in ("a1", "a2", "b1")), "none is forgotten"
     world.faults = {}
     assert rollout("retry", "a1", *AT, "--reason", "mended").code == 0
     assert rollout("resume", FILE).code == 0

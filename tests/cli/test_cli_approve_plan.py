@@ -2,6 +2,7 @@
 
 import getpass
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from rollout.cli import _runs
 from rollout.executors.rehearsal import World
 from rollout.identity import TOKEN
 from rollout.journal import ApprovalRow
-from tests.cli.worlds import Typist, a_plan_folder, failing
+from tests.cli.worlds import PLAN, Typist, a_plan_folder, failing
 from tests.identity.issuer import AUDIENCE, PROJECT, Issuer, serving
 
 JOURNAL = ".rollout/journal.sqlite3"
@@ -117,11 +118,10 @@ def test_a_digest_that_is_another_is_refused(rollout: Typist, folder: Path) -> N
     assert "not 0123456789ab: look at that one" in typed.err
 
 
-@pytest.mark.parametrize("words", [[], ["plan.yml", "--through", "one"]])
-def test_either_a_plan_or_a_rung(rollout: Typist, folder: Path, words: list[str]) -> None:
-    typed = rollout("approve", *words, "--reason", "x")
+def test_either_a_plan_or_a_rung(rollout: Typist, folder: Path) -> None:
+    typed = rollout("approve", "--reason", "x")
     assert typed.code == 64
-    assert "either a PLAN that may begin, or --through RUNG" in typed.err
+    assert "what is approved: a PLAN that may begin, or --through RUNG of a run?" in typed.err
 
 
 def test_an_amended_run_goes_on_once_the_amendment_is_approved(
@@ -187,6 +187,115 @@ def test_the_machines_user_is_no_second_pair_of_eyes(rollout: Typist, folder: Pa
     assert rollout("approve", "plan.yml", "--reason", "x").code == 7
 
 
+def test_a_clock_that_is_put_back_lets_no_second_run_begin(
+    rollout: Typist, folder: Path, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asks(folder, "begin: true")
+    world.faults = failing("a1")
+    now = time.time
+    assert rollout("approve", "plan.yml", "--reason", "go").code == 0
+    monkeypatch.setattr(time, "time", lambda: now() - 3600)
+    assert rollout("apply", "plan.yml", "--approved").code == 3
+    assert rollout("resume", "plan.yml").code == 3, "it goes on by the same approval"
+    assert rollout("apply", "plan.yml", "--approved", "--new-run").code == 7
+
+
+def test_what_began_by_an_approval_is_amended_by_one(rollout: Typist, folder: Path, world: World) -> None:
+    world.faults = failing("a1")
+    assert rollout("approve", "plan.yml", "--reason", "go").code == 0
+    assert rollout("apply", "plan.yml", "--approved").code == 3
+    step = folder / "playbooks" / "step.yml"
+    step.write_text(step.read_text().replace("tasks: []", "tasks: [{ping: }]"))
+    amended = rollout("amend", "plan.yml", "--yes")
+    assert amended.code == 0
+    assert (
+        "is amended; once it is approved (`rollout approve plan.yml --reason WHY`), `rollout resume`"
+        in amended.out
+    )
+    for words in (("apply", "plan.yml", "--approved"), ("resume", "plan.yml", "--unattended")):
+        refused = rollout(*words)
+        assert refused.code == 7, refused.out
+        assert "nobody has approved it: run imagined-" in refused.err
+    assert rollout("approve", "plan.yml", "--reason", "the mended step").code == 0
+    assert rollout("resume", "plan.yml").code == 3
+
+
+def test_an_amendment_does_not_change_who_proves_it(
+    rollout: Typist, folder: Path, issuer: Issuer, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asks(folder, proven(issuer))
+    world.faults = failing("a1")
+    monkeypatch.setenv(TOKEN, issuer.token())
+    assert rollout("approve", "plan.yml", "--reason", "go").code == 0
+    assert rollout("apply", "plan.yml", "--approved").code == 3
+    (folder / "plan.yml").write_text(PLAN)
+    with serving() as theirs:
+        asks(folder, proven(theirs))
+        assert rollout("amend", "plan.yml", "--yes").code == 0
+        monkeypatch.setenv(TOKEN, theirs.token(user_login="mallory"))
+        refused = rollout("approve", "plan.yml", "--reason", "mine")
+    assert refused.code == 7, refused.out
+    assert "does not prove who approves" in refused.err
+
+
+def test_an_amendment_that_asks_less_than_was_proven_is_approved_itself(
+    rollout: Typist, folder: Path, issuer: Issuer, world: World
+) -> None:
+    asks(folder, proven(issuer, ", after: 1").replace("begin: true, ", ""))
+    assert rollout("apply", "plan.yml", "--yes").code == 7
+    (folder / "plan.yml").write_text(PLAN)
+    assert rollout("amend", "plan.yml", "--yes").code == 0
+    refused = rollout("resume", "plan.yml")
+    assert refused.code == 7, refused.out
+    assert "nobody has approved it" in refused.err
+    assert rollout("approve", "plan.yml", "--reason", "x").code == 7, "without a token"
+
+
+@pytest.mark.parametrize(
+    "address", ["ben+work@example.com", "BEN@elsewhere.example", "42-before@users.noreply.gitlab.example.com"]
+)
+def test_an_author_is_known_by_other_addresses(
+    rollout: Typist, folder: Path, issuer: Issuer, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    asks(folder, proven(issuer, ", four_eyes: true"))
+    committed(folder, "-c", "user.name=Benjamin", "-c", f"user.email={address}")
+    monkeypatch.setenv(TOKEN, issuer.token(user_login="ben", user_email="ben@example.com"))
+    assert rollout("approve", "plan.yml", "--reason", "mine").code == 7
+    monkeypatch.setenv(TOKEN, issuer.token(user_id="7"))
+    assert rollout("approve", "plan.yml", "--reason", "yours").code == 0
+
+
+def test_a_link_hides_no_author(
+    rollout: Typist, folder: Path, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asks(folder, proven(issuer, ", four_eyes: true"))
+    (folder / "plan.yml").rename(folder / "spring.yml")
+    (folder / "plan.yml").symlink_to("spring.yml")
+    committed(folder, "-c", "user.name=Cleo", "-c", "user.email=cleo@example.com")
+    (folder / "spring.yml").write_text((folder / "spring.yml").read_text() + "# more\n")
+    committed(folder)
+    for login in ("ben", "cleo"):
+        monkeypatch.setenv(TOKEN, issuer.token(user_login=login, user_email="", user_id="7"))
+        assert rollout("approve", "plan.yml", "--reason", "mine").code == 7
+
+
+def test_a_rung_is_approved_by_whoever_did_not_write_what_runs(
+    rollout: Typist, folder: Path, issuer: Issuer, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asks(folder, proven(issuer, ", after: 1, four_eyes: true").replace("begin: true, ", ""))
+    committed(folder)
+    waits = rollout("apply", "plan.yml", "--yes")
+    assert waits.code == 7
+    assert "(not by whoever wrote the plan)" in waits.out
+    written = (folder / "plan.yml").read_text()
+    (folder / "plan.yml").write_text(written + "# by somebody else\n")
+    committed(folder, "-c", "user.name=Cleo", "-c", "user.email=cleo@example.com")
+    monkeypatch.setenv(TOKEN, issuer.token(user_login="ben", user_email="ben@example.com"))
+    refused = rollout("approve", "plan.yml", "--through", "1", "--reason", "mine")
+    assert refused.code == 6, refused.out
+    assert "was begun with other files" in refused.err
+
+
 def test_a_shallow_clone_does_not_know_who_wrote_it(
     rollout: Typist, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,9 +305,24 @@ def test_a_shallow_clone_does_not_know_who_wrote_it(
     committed(folder, "-c", "user.name=Eve", "-c", "user.email=eve@example.com")
     subprocess.run(["git", "clone", "-q", "--depth", "1", f"file://{folder}", tmp_path / "clone"], check=True)
     monkeypatch.chdir(tmp_path / "clone")
-    typed = rollout("approve", "plan.yml", "--reason", "x")
-    assert typed.code == 7
-    assert "the clone is shallow" in typed.err
+    beside = tmp_path / "beside"
+    subprocess.run(["git", "worktree", "add", "-q", "-b", "other", beside], check=True)
+    for plan in ("plan.yml", str(beside / "plan.yml")):
+        typed = rollout("approve", plan, "--reason", "x")
+        assert typed.code == 7
+        assert "the clone is shallow" in typed.err
+
+
+def test_a_name_with_an_asterisk_is_no_other_file(
+    rollout: Typist, folder: Path, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asks(folder, proven(issuer, ", four_eyes: true"))
+    (folder / "plan.yml").rename(folder / "pl*.yml")
+    committed(folder)
+    (folder / "plain.yml").write_text("")
+    committed(folder, "-c", "user.name=Cleo", "-c", "user.email=cleo@example.com")
+    monkeypatch.setenv(TOKEN, issuer.token(user_login="ben", user_email=""))
+    assert rollout("approve", "pl*.yml", "--reason", "mine").code == 7
 
 
 def test_a_forged_token_approves_nothing(

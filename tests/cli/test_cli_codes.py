@@ -11,6 +11,7 @@ import pytest
 
 from rollout import cli, journal
 from rollout.journal import Owner
+from rollout.model.event import Event, Kind
 from tests.cli.worlds import PLAN, Typist, a_plan_folder, a_run, failing
 from tests.fleet import a_graph
 
@@ -207,3 +208,36 @@ def test_every_code_of_the_help_is_one_that_errors_use() -> None:
     ]
     for code in {kind.exit_code for kind in kinds}:
         assert f"{code} " in text
+
+
+def test_what_the_terminals_encoding_lacks_is_written_out(tmp_path: Path) -> None:
+    """A host's words, which come while the run is carried out: an error there would end it."""
+    a_run(tmp_path, a_graph({"a": 1}))
+    with journal.open(str(tmp_path / ".rollout" / "journal.sqlite3")) as book:
+        book.request("run", Event(Kind.RESOLVED, "日本", "a1", data={"as": "failed"}))
+    done = subprocess.run(
+        [sys.executable, "-m", "rollout", "events"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert rb"\u65e5\u672c" in done.stdout
+
+
+def test_the_last_line_of_a_gitlab_job_says_what_to_do_next_after_an_error_too(
+    rollout: Typist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_plan_folder(tmp_path)
+    words = ("apply", "plan.yml", "--approved", "--journal", str(tmp_path / "runs.sqlite3"))
+    assert "next:" not in rollout(*words).err
+    monkeypatch.setenv("GITLAB_CI", "true")
+    said = rollout(*words)
+    assert said.code == 7
+    assert said.err.splitlines()[-1].startswith("next: look at what the job `plan`")
+    (tmp_path / "plan.yml").write_text("rollout: x\n")
+    assert rollout(*words).err.splitlines()[-1].startswith("next: mend what the message names, and merge")
+    assert "next: mend what" in rollout("resume", "--frob").err
+    assert "next:" not in rollout("status", "--journal", "nowhere").err

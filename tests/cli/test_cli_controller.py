@@ -139,6 +139,8 @@ def test_a_cancelled_job_of_gitlab_stops_safely_and_says_how_the_run_goes_on(tmp
         "next: this job was stopped, and the run stands as it is; the next scheduled `tick`, or this job"
         in outside
     )
+    paused = outside.partition("`rollout pause --journal ")[2].partition("`")[0]
+    assert " --run imagined-" in paused, "a database holds the runs of several sites"
 
 
 def test_a_job_of_gitlab_that_ends_with_an_error_closes_its_sections_and_says_that_the_run_stands() -> None:

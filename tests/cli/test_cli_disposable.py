@@ -15,7 +15,13 @@ CONTAINER = """1 0 0:50 / / rw,relatime - overlay overlay rw,lowerdir=/l
 4 1 0:60 / /scratch rw - tmpfs tmpfs rw
 5 1 8:2 / /srv/with\\040space rw - xfs /dev/sdb rw
 6 5 0:61 / /srv/with\\040space/x rw - tmpfs tmpfs rw
+7 1 8:2 /state /srv/d\u00fcsseldorf rw - xfs /dev/sdb rw
+8 1 8:1 /var/lib/kubelet/pods/ab/volumes/kubernetes.io~empty-dir/repo /pod rw - ext4 /dev/sda1 rw
+9 1 8:1 /docker/volumes/runner-x-project-1-concurrent-0-cache-3c3f060a/_data /cache rw - ext4 /dev/sda1 rw
+10 1 8:1 /docker/volumes/0000111122223333444455556666777788889999aaaabbbbccccddddeeeeffff/_data /anonymous rw - ext4 /dev/sda1 rw
+11 1 8:3 / /claimed rw - ext4 /dev/sdc rw
 """
+PODMAN = "1 0 0:50 / /var rw - fuse.fuse-overlayfs fuse-overlayfs rw\n"
 SHELL = "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:60 / /tmp rw - tmpfs tmpfs rw\n"
 DISPOSABLE = {"CI_PROJECT_DIR": "/builds/infra/fleet", "CI_DISPOSABLE_ENVIRONMENT": "true"}
 STAYS = {"CI_PROJECT_DIR": "/home/gitlab-runner/builds/x/0/infra/fleet"}
@@ -30,6 +36,13 @@ STAYS = {"CI_PROJECT_DIR": "/home/gitlab-runner/builds/x/0/infra/fleet"}
         ("/srv/with space/x/j", DISPOSABLE, CONTAINER, "lies in the job's container"),
         ("/srv/with space/j", DISPOSABLE, CONTAINER, ""),
         ("/builds/other/j", DISPOSABLE, CONTAINER, ""),
+        ("/srv/d\u00fcsseldorf/j", DISPOSABLE, CONTAINER, ""),
+        ("/pod/j", DISPOSABLE, CONTAINER, "a volume that the runner has made"),
+        ("/cache/j", DISPOSABLE, CONTAINER, "a volume that the runner has made"),
+        ("/anonymous/j", DISPOSABLE, CONTAINER, "a volume that the runner has made"),
+        ("/claimed/j", DISPOSABLE, CONTAINER, ""),
+        ("/var/lib/rollout/j", DISPOSABLE, SHELL, "lies in the job's container"),
+        ("/var/lib/rollout/j", DISPOSABLE, PODMAN, "lies in the job's container"),
         ("/srv/j", DISPOSABLE, "", "could not be found out"),
         ("/srv/j", DISPOSABLE, "nonsense\n\n - \n", "could not be found out"),
         ("/var/lib/rollout/j", STAYS, SHELL, ""),

@@ -1,5 +1,6 @@
 """approve, promote and skip: what a person decides about what has not begun, or waits."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,23 @@ def test_an_approval_that_does_not_fit_is_refused(
     said = rollout("approve", *words, "--reason", "x")
     assert (said.code, last(path)) == (code, None)
     assert message in said.err
+
+
+def test_a_rung_is_of_the_run_of_the_plan_that_is_named(rollout: Typist, tmp_path: Path) -> None:
+    """A journal may hold runs of several plans; the newest is that of another one."""
+    path = begun(tmp_path, climbed())
+    with journal.open(str(path)) as book:
+        book.create("other", replace(climbed(), plan="imagined"), plan_file="gone.yml", created_by="me@here")
+    a_plan_folder(tmp_path / "fleet")
+    for name, run in (("imagined", "other"), ("plan", "run")):
+        file = tmp_path / "fleet" / "plan.yml"
+        file.write_text(file.read_text().replace("rollout: imagined", f"rollout: {name}"))
+        said = rollout("approve", str(file), "--through", "one", "--reason", "x", "--journal", str(path))
+        assert said.code == 0, said.err
+        assert f"run {run}: approved: what comes after one may begin" in said.out
+    file.write_text(file.read_text().replace("rollout: plan", "rollout: third"))
+    said = rollout("approve", str(file), "--through", "one", "--reason", "x", "--journal", str(path))
+    assert "the journal has no run of plan 'third'" in said.err
 
 
 def test_an_approval_that_is_there_already_says_who_gave_it(rollout: Typist, tmp_path: Path) -> None:

@@ -67,3 +67,11 @@ def test_nobody_vouches_for_a_death(rollout: Typist) -> None:
     typed = rollout("resume", "--unattended", "--take-over")
     assert typed.code == 64
     assert "--take-over is a person's word" in typed.err
+
+
+def test_nobody_gives_a_run_up(rollout: Typist, world: World) -> None:
+    assert rollout("apply", "plan.yml", "--yes", "--max-duration", "1s").code == 75
+    typed = rollout("apply", "plan.yml", "--yes", "--new-run", "--unattended")
+    assert typed.code == 64
+    assert "--new-run is a person's word" in typed.err
+    assert Kind.ABORTED not in kinds()

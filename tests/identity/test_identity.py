@@ -1,12 +1,17 @@
 """A token proves who approves, or nobody does."""
 
+import socket
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from rollout import identity
 from rollout.errors import ApprovalMissing, RolloutError
 from rollout.identity import TOKEN, person
 from rollout.model.plan import Identity
@@ -55,8 +60,13 @@ def test_a_job_of_the_project_is_its_user(issuer: Issuer, monkeypatch: pytest.Mo
         ({"ref_protected": "false", "ref": "topic"}, "of topic, which is not protected"),
         ({"ref_protected": None}, "which is not protected"),
         ({"pipeline_source": "schedule"}, "of a schedule pipeline, behind which nobody stands"),
+        ({"pipeline_source": None}, "behind which nobody stands"),
+        ({"pipeline_source": ["schedule"]}, "behind which nobody stands"),
         ({"user_login": None}, "it names no user"),
-        ({"user_login": ""}, "it names no user"),
+        ({"user_login": " "}, "it names no user"),
+        ({"user_login": "ana\u202e"}, "it names no user"),
+        ({"user_login": "project_42_bot_0af"}, "is no person"),
+        ({"user_login": "group_7_bot"}, "is no person"),
         ({"project_path": "a\x1b[2Jb/c"}, r"of project a \[2Jb/c"),
     ],
 )
@@ -113,6 +123,10 @@ def test_a_branch_without_protection_may_be_allowed(issuer: Issuer) -> None:
         ("/.well-known/openid-configuration", (200, b"<html>"), "does not tell the keys"),
         ("/.well-known/openid-configuration", (200, {}), "does not say where its keys are"),
         ("/.well-known/openid-configuration", (200, {"jwks_uri": "http://198.18.0.1/keys"}), "by https"),
+        ("/.well-known/openid-configuration", (200, {"jwks_uri": "http://[::1"}), "by https"),
+        ("/.well-known/openid-configuration", (200, {"jwks_uri": "http://localhost:99999"}), "does not tell"),
+        ("/oauth/keys", (302, {}), "answers 302"),
+        ("/oauth/keys", (200, b"[" * 100_000), "does not tell the keys"),
         ("/oauth/keys", (500, {}), "answers 500"),
         ("/oauth/keys", (200, b" " * (1024 * 1024 + 1)), "more than 1048576 bytes"),
     ],
@@ -136,6 +150,40 @@ def test_a_broken_key_is_refused(issuer: Issuer) -> None:
     issuer.answers["/oauth/keys"] = (200, {"keys": [{"kid": "one", "kty": "RSA", "n": "!", "e": "AQAB"}]})
     with pytest.raises(ApprovalMissing, match="does not prove"):
         person(wanted(issuer), issuer.token())
+
+
+@pytest.mark.parametrize("changed", [{"alg": "none"}, {"alg": "HS256"}, {"use": "enc"}, {"d": "AQAB"}])
+def test_a_key_that_verifies_nothing_is_none(issuer: Issuer, changed: dict[str, str]) -> None:
+    (key,) = issuer.answers["/oauth/keys"][1]["keys"]
+    issuer.answers["/oauth/keys"] = (200, {"keys": [{**key, **changed}]})
+    with pytest.raises(ApprovalMissing, match="has no key one to verify by"):
+        person(wanted(issuer), issuer.token())
+
+
+@pytest.mark.parametrize(
+    "answer", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 102 Processing\r\n\r\n"], ids=["headers", "promises"]
+)
+def test_a_server_that_never_comes_to_an_end_is_left(
+    issuer: Issuer, answer: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identity, "LONGEST", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def trickle() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.recv(4096)
+                connection.sendall(answer)
+                while True:
+                    connection.sendall(b"HTTP/1.1 102 Processing\r\n\r\n" if answer.endswith(b"\n") else b"x")
+                    time.sleep(0.05)
+
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        slow = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(RolloutError, match="it answered for more than"):
+            person(Identity(slow, AUDIENCE, PROJECT), issuer.token())
+        thread.join()
 
 
 def test_a_server_that_cannot_be_reached_is_an_error(issuer: Issuer) -> None:

@@ -84,7 +84,7 @@ class Server:
             found = connection.execute("SELECT to_regclass('rollout.journal') IS NOT NULL").fetchone()
         if found != (True,):
             return self.fresh()
-        tables = ("slot", "gate", "event", "host", "state", "graph", "run")
+        tables = ("approval", "slot", "gate", "event", "host", "state", "graph", "run")
         self.admin(";".join([_ALONE, *(f"DELETE FROM rollout.{table}" for table in tables), _NEWER]))
         return self.url()
 

@@ -311,6 +311,16 @@ def test_approvals_of_a_plan_are_kept_newest_first(opened: Journal, clock: Clock
     assert opened.runs() == []
 
 
+def test_an_approval_knows_the_newest_run_of_the_journal(opened: Journal, clock: Clock) -> None:
+    before = opened.approve(ApprovalRow("tokyo", "d1", None, "ana\udce9", "begin"))
+    opened.create("one", graph(), plan_file="p", created_by="me")
+    opened.create("two", graph(), plan_file="p", created_by="me")
+    clock.now -= 3600
+    after = opened.approve(ApprovalRow("tokyo", "d1", None, "ana", "begin"))
+    assert (before.newest, after.newest) == (None, "two")
+    assert opened.approvals("tokyo") == [after, before]
+
+
 def _break_off(opened: Journal, controller: Controller) -> None:
     """Everything that a transaction can do, and then an exception."""
     answer = {"gate": "ssh", "moment": "after verify", "value": "pass"}
