@@ -39,7 +39,7 @@ def estimate(graph: Graph, state: State, now: float) -> Eta:
     waves = {
         wave: (end, max(end, late_end))
         for wave, end in usual.ends.items()
-        if end is not None and (late_end := late.ends[wave]) is not None and wave not in state.run.passed
+        if end is not None and (late_end := late.ends[wave]) is not None and wave in usual.coming
     }
     ends = (max(end for end, _ in waves.values()), max(end for _, end in waves.values())) if waves else None
     taught = any(
@@ -99,7 +99,7 @@ def _without(
 
 
 class _Forecast:
-    """The end of each wave, in their order: None if it cannot be known."""
+    """The end of each wave, in their order: None if it cannot be known. `coming`: those in which something has yet to end by itself."""
 
     def __init__(self, graph: Graph, state: State, now: float, quantile: float) -> None:
         self._graph, self._state, self._now, self._quantile = graph, state, now, quantile
@@ -110,6 +110,11 @@ class _Forecast:
         self.unproven: list[str] = []
         self.shut: list[str] = []
         left = {wave.id: self._left(wave) for wave in graph.waves.values() if wave.id not in state.run.passed}
+        self.coming = {
+            wave
+            for wave, hosts in left.items()
+            if hosts or any(state.hosts[name].status is Status.SOAKING for name in graph.waves[wave].hosts)
+        }
         self._loads: dict[str, Counter[str]] = {}
         for identity, hosts in left.items():
             wave = graph.waves[identity]

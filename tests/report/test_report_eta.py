@@ -118,6 +118,13 @@ def test_nor_is_what_a_breaker_stops_or_held_hosts_block() -> None:
     )
 
 
+def test_what_only_waits_for_a_person_has_no_end_to_expect() -> None:
+    given = Given(a_graph({"a": 2, "b": 1})).opened("a/1", "b/1").verified("b1").passed("b/1").held("a1")
+    found = eta.estimate(given.tripped("a").graph, given.state, given.now)
+    assert (found.ends, dict(found.waves)) == (None, {})
+    assert eta.told(found, given.now) == "cannot be known; 1 host that a breaker stops; what waits for a/1, of which no host is verified"
+
+
 def test_a_pause_is_told_and_an_abort_is_the_end() -> None:
     given = Given(a_graph({"a": 2})).opened("a/1").tell(Kind.PAUSED, because="lunch")
     assert "; not counted: the run is paused, since 1970-01-01 00:16:42Z" in said(given)
