@@ -179,14 +179,15 @@ def ended(process: subprocess.Popen[str], timeout: float) -> Ended:
     return Ended(process.returncode, said)
 
 
-def read_until(process: subprocess.Popen[str], pattern: str) -> str:
-    """What a command says until a line holds the pattern."""
-    said = ""
+def read_until(process: subprocess.Popen[str], *patterns: str) -> str:
+    """What a command says until a line has held each pattern."""
+    said, missed = "", set(patterns)
     for line in process.stdout or ():
         said += line
-        if re.search(pattern, line):
+        missed -= {pattern for pattern in missed if re.search(pattern, line)}
+        if not missed:
             return said
-    raise AssertionError(f"it ended without {pattern!r}: {said}")
+    raise AssertionError(f"it ended without {sorted(missed)}: {said}")
 
 
 def until(found: Callable[[], bool]) -> None:

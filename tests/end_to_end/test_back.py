@@ -47,7 +47,8 @@ with open("/var/lib/dpkg/lock-frontend", "w") as lock:
 """apt's own kind of lock, held by somebody."""
 
 VARIABLES = {"c1": {"slow": "drain"}, "c2": {"slow": "upgrade"}, "c3": {"breaks": "yes"}}
-SLOW = "{{ 4 if slow | default('') == rollout_step else 0 }}"
+SLOW = "{{ '0; for turn in $(seq 300); do test -e /run/go && break; sleep 0.2; done' if slow | default('') == rollout_step else 0 }}"
+"""Until it is told to go on; a minute at most."""
 
 
 @pytest.fixture(scope="module")
@@ -159,9 +160,12 @@ def test_an_abort_gives_back_what_was_not_changed_and_tells_what_stays_closed(op
     book = ("--journal", "c.sqlite3")
     file = drained_plan(operator, "aborted", "c1:c2:c3", failures={"canary": 5})
     apply = operator.start("apply", file, "--yes", *book)
-    read_until(apply, "c2 +upgrade begins")
+    read_until(apply, "c1 +drain begins", "c2 +upgrade begins", "c3 +upgrade begins")
 
     operator.rollout("abort", "--reason", "wrong week", *book)
+    read_until(apply, "abort asked")
+    for host in ("c1", "c2"):
+        operator.on(host, "touch /run/go")
     stopped = ended(apply, 100)
 
     assert stopped.code == 4, stopped.said
