@@ -137,10 +137,11 @@ def test_from_merge_request_to_report(team: Team, notes: notes_server.Server) ->
     finished(job, "apply lab", 137)
     team.run("apply lab", 0)
     for host in HOSTS:
-        assert interleaved(team.operator.on(host, "cat /var/log/steps")) == []
+        log = team.operator.on(host, "cat /var/log/steps")
+        assert (interleaved(log), log.count("/work\n")) == ([], 2)  # its begin and its end
     events = team.events()
     assert repeated(events) == []
-    assert sorted(begun(events, "work")) == HOSTS
+    assert sorted(set(begun(events, "work"))) == HOSTS  # one that was killed before it began is begun again
     again = team.run("apply lab", 0)
     assert "of exactly this plan is over, and nobody has approved another" in again
 

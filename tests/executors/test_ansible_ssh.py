@@ -52,7 +52,7 @@ def below(sshd: Sshd) -> list[str]:
     for pid in descendants(sshd.process.pid):
         try:
             names.append(Path(f"/proc/{pid}/cmdline").read_text())
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             continue
     return names
 

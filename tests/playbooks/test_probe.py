@@ -234,5 +234,6 @@ def test_by_hand_it_shows_what_it_finds_and_changes_nothing(hand: Hand) -> None:
     done = hand.play("whole", "probe")
     assert done.code == 0, done.output
     assert done.changed == 0
-    assert re.search(r"os\\tlabos-[12]\b", done.output)  # another file may have upgraded it
-    assert r"hypervisor\tkvm-7.2.0" in done.output
+    # another file may have upgraded it
+    assert re.search(r"os\\tlabos-[12]\b", done.output)
+    assert re.search(r"hypervisor\\tkvm-\d+\.\d+\.0\b", done.output)
