@@ -1,12 +1,11 @@
-"""Approvals of whole plans: who gives one, whether there is one, and who wrote the plan."""
+"""Approvals of whole plans: who gives one, and whether there is one."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
-from typing import NamedTuple
 
-from rollout.cli import _git, _runs
+from rollout.cli import _runs
 from rollout.errors import ApprovalMissing, PlanStale
 from rollout.journal import ApprovalRow, Journal, RunRow
 from rollout.model.graph import Graph
@@ -24,11 +23,6 @@ class Approver:
     shown: str
     names: frozenset[str]
     claims: Mapping[str, str] = field(default_factory=dict)
-
-
-class Author(NamedTuple):
-    name: str
-    email: str
 
 
 def approver(graph: Graph) -> Approver:
@@ -49,61 +43,6 @@ def approver(graph: Graph) -> Approver:
 def _names(login: str, email: str) -> set[str]:
     local, at, server = email.lower().partition("@")
     return {login.lower(), email.lower(), f"{local.partition('+')[0]}{at}{server}"}
-
-
-def refuse_the_author(plan_file: Path, who: Approver) -> None:
-    """Raises ApprovalMissing under four eyes when they are the same two, or nobody can tell."""
-    # of a link it counts who wrote what it leads to, and who made it
-    real = plan_file.resolve()
-    for author in map(_author, [plan_file] if real == plan_file.absolute() else [plan_file, real]):
-        if not who.names & _known_as(author):
-            continue
-        raise ApprovalMissing(
-            f"the plan wants four eyes: {plain(author.name)} <{plain(author.email)}> wrote {plain(str(plan_file))} last, so somebody else than {plain(who.shown)} must approve it"
-        )
-
-
-def _known_as(author: Author) -> set[str]:
-    """In small letters. GitLab's private address of a commit is `42-login@users.noreply.SERVER`, which stays when the login changes."""
-    email = author.email.lower()
-    local, _, server = email.partition("@")
-    plus = local.partition("+")[0]
-    number, _, login = local.partition("-")
-    private = {login, number} if server.startswith("users.noreply.") and number.isdigit() else set()
-    return {email, local, plus, f"{plus}@{server}", author.name.lower(), *private} - {""}
-
-
-def _author(plan_file: Path) -> Author:
-    """Of the newest commit of the plan's file."""
-    folder, name = plan_file.absolute().parent, f"./{plan_file.name}"
-    # a name with an asterisk is no other file
-    changes = _git.output(folder, "--literal-pathspecs", "status", "--porcelain", "--", name)
-    if changes:
-        raise _unknown(plan_file, "it has changes that are in no commit")
-    commits = _git.output(folder, "--literal-pathspecs", "log", "-1", "--format=%H%n%an%n%ae", "--", name)
-    said = commits.splitlines() if commits is not None and changes is not None else []
-    if len(said) != 3:
-        raise _unknown(plan_file, "no commit of this repository holds it")
-    commit, *author = said
-    if _git.output(folder, "rev-parse", "--is-shallow-repository") != "false" and commit in _boundaries(
-        folder
-    ):
-        raise _unknown(
-            plan_file,
-            "the clone is shallow, and does not reach back to who wrote it: `GIT_DEPTH: 0` in the job",
-        )
-    return Author(*author)
-
-
-def _boundaries(folder: Path) -> str:
-    found = folder / (_git.output(folder, "rev-parse", "--git-path", "shallow") or "")
-    return found.read_text(encoding="ascii", errors="replace") if found.is_file() else ""
-
-
-def _unknown(plan_file: Path, why: str) -> ApprovalMissing:
-    return ApprovalMissing(
-        f"the plan wants four eyes, and who wrote {plain(str(plan_file))} is not known: {why}"
-    )
 
 
 def fitting(book: Journal, graph: Graph, run: str | None) -> ApprovalRow | None:

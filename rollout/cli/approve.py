@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from rollout import journal as journals
-from rollout.cli import _approved, _compiling, _options, _requests, _runs
+from rollout.cli import _approved, _authors, _compiling, _options, _requests, _runs
 from rollout.cli._approved import Approver
 from rollout.cli._disposable import refuse_if_thrown_away
 from rollout.errors import PlanStale, UsageError
@@ -50,7 +50,7 @@ def command(
 
     PLAN: exactly this plan may begin, or its run go on after an amendment (`waves.approve.begin`, `apply --approved`); kept with who, when and
     why. --through: nothing after that rung begins before (`waves.approve.after`); the approvals of the rungs before it are given too; WAVE: all
-    that this wave waits for; of the newest run of PLAN, or of all if none is named. With `four_eyes` whoever wrote the plan, or began the run, is refused. Who that is, the plan's `identity` proves,
+    that this wave waits for; of the newest run of PLAN, or of all if none is named. With `four_eyes` whoever wrote the plan or changed a playbook last, or began the run, is refused. Who that is, the plan's `identity` proves,
     or the machine says.
     """
     because = _requests.because(reason)
@@ -94,7 +94,7 @@ def _approve_plan(
             return
         who = _approved.approver(graph)
         if graph.four_eyes:
-            _approved.refuse_the_author(source.plan_file, who)
+            _authors.refuse(source.plan_file, graph.parts, who)
         if not journals.is_url(used):
             Path(used).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         book.approve(
@@ -178,7 +178,7 @@ def _refuse_the_same_eyes(row: RunRow, graph: Graph, who: Approver, plan_file: P
     if graph.identity is not None:
         # the author of another plan than the run goes by proves nothing
         _compiling.refuse_if_changed(row.id, graph, _compiling.read_plan(plan_file))
-        _approved.refuse_the_author(plan_file, who)
+        _authors.refuse(plan_file, graph.parts, who)
         return
     if row.created_by.rpartition("@")[0].lower() in who.names:
         raise UsageError(

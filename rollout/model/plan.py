@@ -269,7 +269,7 @@ class Identity:
 class Approval:
     """A person is asked before what comes after these rungs (or numbers of waves, as text) begins; with `begin`, before anything does.
 
-    `four_eyes`: not whoever wrote the plan, or began the run. `identity`: who a person is, a token has to prove; None: the machine tells it.
+    `four_eyes`: not whoever wrote the plan or changed its playbooks last, or began the run. `identity`: who a person is, a token has to prove; None: the machine tells it.
     """
 
     after: tuple[str, ...] = ()

@@ -78,7 +78,7 @@ KEYS: dict[str, tuple[Any, ...]] = {
     "Soak.ramp": ("For the hosts after them.", "30m"),
     "Approve.after": ("The rung, or rungs, that a person looks at; with `sizes` the numbers of waves.", "combos"),
     "Approve.begin": ("true: nothing begins before somebody has approved exactly this plan (`rollout approve PLAN`).",),
-    "Approve.four_eyes": ("true: not whoever wrote the plan, or, without an identity, began the run.",),
+    "Approve.four_eyes": ("true: not whoever wrote the plan or changed a playbook last, or, without an identity, began the run.",),
     "Approve.identity": ("Who approves is proven by an OpenID Connect token, as of a GitLab job, in ROLLOUT_ID_TOKEN. Without it the machine tells.",),
     "Identity.issuer": ("The server that signs tokens.", "https://gitlab.example.com"),
     "Identity.audience": ("Whom the token is for: the `aud` of the job's `id_tokens`.", "rollout"),

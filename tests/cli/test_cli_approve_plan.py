@@ -158,7 +158,8 @@ def test_the_author_is_refused_under_four_eyes(
         monkeypatch.setenv(TOKEN, issuer.token(user_login=login, user_email=email))
         typed = rollout("approve", "plan.yml", "--reason", "mine")
         assert typed.code == 7, typed.err
-        assert "Ben <ben@example.com> wrote plan.yml last, so somebody else than" in typed.err
+        assert "Ben <ben@example.com> wrote plan.yml last (commit " in typed.err
+        assert "), so somebody else than" in typed.err
     assert approvals() == []
     monkeypatch.setenv(TOKEN, issuer.token())
     assert rollout("approve", "plan.yml", "--reason", "looked at !12").code == 0
@@ -172,13 +173,60 @@ def test_who_wrote_it_must_be_known_under_four_eyes(rollout: Typist, folder: Pat
     asks(folder, "begin: true, four_eyes: true")
     typed = rollout("approve", "plan.yml", "--reason", "x")
     assert typed.code == 7
-    assert "who wrote plan.yml is not known: no commit of this repository holds it" in typed.err
+    assert "who wrote plan.yml is not known: Git finds no repository that it trusts there" in typed.err
+    subprocess.run(["git", "init", "-q", folder], check=True)
+    typed = rollout("approve", "plan.yml", "--reason", "x")
+    assert typed.code == 7
+    assert "it has changes that are in no commit: ?? plan.yml" in typed.err
     committed(folder)
     assert rollout("plan", "plan.yml").code == 0
     (folder / "plan.yml").write_text((folder / "plan.yml").read_text() + "# more\n")
     typed = rollout("approve", "plan.yml", "--reason", "x")
     assert typed.code == 7
     assert "it has changes that are in no commit" in typed.err
+
+
+def test_whoever_changed_a_playbook_is_an_author_too(
+    rollout: Typist, folder: Path, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asks(folder, proven(issuer, ", four_eyes: true"))
+    committed(folder)
+    playbook = next((folder / "playbooks").glob("*.yml"))
+    playbook.write_text(playbook.read_text() + "# more\n")
+    monkeypatch.setenv(TOKEN, issuer.token(user_login="cleo", user_email="cleo@example.com"))
+    typed = rollout("approve", "plan.yml", "--reason", "mine")
+    assert typed.code == 7
+    assert "who wrote what plan.yml runs is not known: it has changes that are in no commit: M " in typed.err
+    committed(folder, "-c", "user.name=Cleo", "-c", "user.email=cleo@example.com")
+    typed = rollout("approve", "plan.yml", "--reason", "mine")
+    assert typed.code == 7
+    assert "Cleo <cleo@example.com> changed what plan.yml runs last (commit " in typed.err
+    monkeypatch.setenv(TOKEN, issuer.token())
+    assert rollout("approve", "plan.yml", "--reason", "looked at it").code == 0
+
+
+def test_of_a_submodule_it_counts_who_took_it_in(
+    rollout: Typist, folder: Path, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asks(folder, proven(issuer, ", four_eyes: true"))
+    books = folder / "playbooks"
+    committed(books, "-c", "user.name=Dana", "-c", "user.email=dana@example.com")
+    committed(folder, "-c", "user.name=Cleo", "-c", "user.email=cleo@example.com")
+    (folder / "plan.yml").write_text((folder / "plan.yml").read_text() + "# more\n")
+    committed(folder)
+    for login, code in (("cleo", 7), ("ben", 7), ("dana", 0)):
+        monkeypatch.setenv(TOKEN, issuer.token(user_login=login, user_email="", user_id="7"))
+        assert rollout("approve", "plan.yml", "--reason", "mine").code == code, login
+
+
+def test_what_git_is_told_to_ignore_has_no_author(
+    rollout: Typist, folder: Path, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asks(folder, proven(issuer, ", four_eyes: true"))
+    (folder / ".gitignore").write_text("playbooks/\n")
+    committed(folder)
+    monkeypatch.setenv(TOKEN, issuer.token())
+    assert rollout("approve", "plan.yml", "--reason", "x").code == 0
 
 
 def test_the_machines_user_is_no_second_pair_of_eyes(rollout: Typist, folder: Path) -> None:
