@@ -167,15 +167,17 @@ class GitLab:
             self._ask("DELETE", f"{path}/{note.id}", may_be_gone=True)
         return "newer" if newest else kept
 
-    def merged(self, commit: str) -> list[str]:
-        """The numbers of the merge requests that brought a commit, newest first."""
+    def merged(self, commit: str, branch: str | None = None) -> list[str]:
+        """The numbers of the merge requests that brought a commit, newest first. `branch`: only those that went into it."""
         if not commit.isalnum():
             raise UsageError(f"{printable(commit)} is no commit")
         found = self._listed(f"{self._project}/repository/commits/{commit}/merge_requests", {})
         return [
             str(one["iid"])
-            for one in sorted(found, key=lambda one: str(one.get("merged_at")), reverse=True)
-            if one.get("state") == "merged" and isinstance(one.get("iid"), int)
+            for one in sorted(found, key=lambda one: str(one.get("merged_at") or ""), reverse=True)
+            if one.get("state") == "merged"
+            and isinstance(one.get("iid"), int)
+            and branch in {None, one.get("target_branch")}
         ]
 
     def _listed(self, path: str, asked: dict[str, str]) -> list[dict[str, Any]]:

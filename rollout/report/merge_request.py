@@ -18,7 +18,7 @@ from rollout.report.plain import counted, plain
 from rollout.report.saved import Compiled
 
 LONGEST = 400_000
-"""Characters of a note. GitLab takes 1,000,000 (GitLab docs, "Instance limits": comments), and people read less."""
+"""Bytes of a note. GitLab takes 1,000,000 characters (GitLab docs, "Instance limits": comments), and people read less."""
 
 PARTS_KEPT = 1000
 """Files and the like whose digests a note keeps, to say later what has changed; of larger plans it keeps one for all."""
@@ -77,7 +77,7 @@ def _unpacked(text: str) -> Mapping[str, str] | None:
     try:
         whole = zlib.decompressobj().decompress(base64.urlsafe_b64decode(text), _MOST_UNPACKED)
         parts = json.loads(whole)
-    except (ValueError, zlib.error):
+    except (ValueError, RecursionError, zlib.error):
         return None
     if not isinstance(parts, dict) or not all(isinstance(value, str) for value in parts.values()):
         return None
@@ -144,10 +144,10 @@ def _said(side: Side) -> list[str]:
 
 def _bounded(lines: list[str], sections: Sequence[Sequence[str]]) -> str:
     """Whole sections as long as they fit; a line that GitLab would take for a command of its own (`/merge`) does not begin with a slash."""
-    used = sum(len(line) + 1 for line in lines)
+    used = sum(len(line.encode()) + 1 for line in lines)
     left = 0
     for section in sections:
-        size = sum(len(line) + 1 for line in section)
+        size = sum(len(line.encode()) + 1 for line in section)
         if left or used + size > LONGEST:
             left += 1
             continue

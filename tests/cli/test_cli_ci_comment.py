@@ -107,8 +107,10 @@ def test_the_run_of_a_journal_is_what_is_applied(rollout: Typist, plan: Path, se
     assert "ended with 0; hosts: 3 verified.\n" in said
     assert said.count("playbooks/step.yml has changed\n") == 2
     path.write_bytes(b"no journal")
-    assert rollout("ci", "comment", str(plan)).code == 0
-    assert "Not compared: " in server.bodies[0]
+    done = rollout("ci", "comment", str(plan))
+    assert (done.code, str(path) in done.err) == (0, True)
+    assert "Not compared: the journal could not be read; the job's log says why.\n" in server.bodies[0]
+    assert str(path) not in server.bodies[0]
 
 
 def test_a_branch_that_is_not_here_or_is_broken_is_told(
@@ -168,7 +170,11 @@ def test_drift_is_what_differs_from_the_reviewed_note(
     monkeypatch.setenv("CI_COMMIT_SHA", "abc123")
     done = rollout("ci", "drift", str(plan))
     assert (done.code, "commit abc123 came with no merge request" in done.err) == (6, True)
-    server.merged["abc123"] = [{"iid": 3, "state": "merged", "merged_at": "2026-11-01T00:00:00Z"}]
+    monkeypatch.setenv("CI_COMMIT_BRANCH", "main")
+    request = {"iid": 3, "state": "merged", "merged_at": "2026-11-01T00:00:00Z", "target_branch": "side"}
+    server.merged["abc123"] = [request]
+    assert rollout("ci", "drift", str(plan)).code == 6, "it was reviewed for another branch"
+    request["target_branch"] = "main"
     done = rollout("ci", "drift", str(plan))
     assert done.code == 0
     assert done.out.endswith(": the plan is the one that merge request 3 showed\n")

@@ -114,7 +114,8 @@ def test_from_merge_request_to_report(team: Team, notes: notes_server.Server) ->
     assert len(notes.bodies) == 1
     assert "## `lab`: 4 hosts to upgrade\n" in notes.bodies[0]
     head = team.repository.git("rev-parse", "HEAD")
-    notes.merged[head] = [{"iid": 3, "state": "merged", "merged_at": "2026-11-01T00:00:00Z"}]
+    into = {"target_branch": team.repository.git("branch", "--show-current")}
+    notes.merged[head] = [{"iid": 3, "state": "merged", "merged_at": "2026-11-01T00:00:00Z", **into}]
 
     whole = ended(team.start(), 100).said
     assert "approve lab is when:manual, its needed by apply lab" in whole

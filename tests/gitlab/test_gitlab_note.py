@@ -193,12 +193,14 @@ def test_no_server_is_one_sentence(server: Server) -> None:
 
 def test_merge_requests_of_a_commit(server: Server) -> None:
     server.merged["abc123"] = [
-        {"iid": 3, "state": "merged", "merged_at": "2026-11-01T00:00:00Z"},
+        {"iid": 2, "state": "merged", "merged_at": None, "target_branch": "main"},
+        {"iid": 3, "state": "merged", "merged_at": "2026-11-01T00:00:00Z", "target_branch": "main"},
         {"iid": 5, "state": "opened", "merged_at": None},
-        {"iid": 4, "state": "merged", "merged_at": "2026-11-02T00:00:00Z"},
+        {"iid": 4, "state": "merged", "merged_at": "2026-11-02T00:00:00Z", "target_branch": "stable"},
     ]
     with GitLab(server.url, "infra/fleet", TOKEN) as gitlab:
-        assert gitlab.merged("abc123") == ["4", "3"]
+        assert gitlab.merged("abc123") == ["4", "3", "2"]
+        assert gitlab.merged("abc123", "main") == ["3", "2"]
         assert gitlab.merged("def456") == []
         with pytest.raises(UsageError, match="is no commit"):
             gitlab.merged("../../x")

@@ -16,6 +16,8 @@ from rollout.report import merge_request
 from rollout.report.merge_request import Marker
 
 REQUEST, COMMIT, PIPELINE = "CI_MERGE_REQUEST_IID", "CI_COMMIT_SHA", "CI_PIPELINE_ID"
+BRANCH = "CI_COMMIT_BRANCH"
+"""Where this pipeline runs, unless it is that of a tag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def compare_with_reviewed(wanted: Wanted, token: str | None) -> None:
     graph = _compiling.graph_of(wanted.plan, allow_unknown=wanted.allow_unknown)[2].graph
     mine = wanted.marker()
     with gitlab.GitLab(*access) as server:
-        requests = server.merged(commit)
+        requests = server.merged(commit, os.environ.get(BRANCH) or None)
         if not requests:
             raise PlanStale(
                 f"commit {commit[:12]} came with no merge request, so nobody has reviewed its plan: look at it"

@@ -4,6 +4,8 @@ import os
 import tempfile
 from pathlib import Path
 
+import click
+
 from rollout.cli import _compiling, _git, _runs
 from rollout.errors import PlanInvalid, RolloutError
 from rollout.model.state import Status
@@ -36,7 +38,9 @@ def _applied(compiled: Compiled, journal: str) -> Side:
                 return Side(APPLIED, f"No run of plan {compiled.graph.plan} is in the journal.")
             before, counts = book.graph(row.id), book.summary(row.id)
     except RolloutError as error:
-        return Side(APPLIED, f"Not compared: {error}")
+        # who may read the merge request need not know where the journal is
+        click.echo(f"not compared with what is applied: {error}", err=True)
+        return Side(APPLIED, "Not compared: the journal could not be read; the job's log says why.")
     number = {
         status: sum(many for (_, _, found), many in counts.items() if found is status) for status in Status
     }
