@@ -1,6 +1,7 @@
 """Property tests look for counter-examples longer with ROLLOUT_FULL=1."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,11 @@ settings.register_profile("full", settings.get_profile("short"), max_examples=50
 settings.load_profile("full" if os.environ.get("ROLLOUT_FULL") else "short")
 
 os.environ.pop("GITLAB_CI", None)  # what is printed is asked for as a shell sees it, in our own CI, too
+
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    # under nohup, or in the background, they are ignored, here and in all that is started
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 LONG = ("test_kill_suite", "end_to_end", "lab", "guard", "executors", "playbooks")
 """Parts of the paths, below this folder, of files that take minutes, the longest first: begun last, one of them would run alone at the end."""
