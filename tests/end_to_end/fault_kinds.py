@@ -113,8 +113,11 @@ def strike(siege: Round, fault: str, seconds: float) -> Struck:
     lab.fault(host, fault)
 
     def clear() -> None:
-        if fault in lab.host(host).faults:  # a reboot ends some
+        try:
             lab.clear(host, fault)
+        except LabError:  # a reboot ends some
+            if fault in lab.host(host).faults:
+                raise
 
     siege.later(seconds, clear)
     return [host]
