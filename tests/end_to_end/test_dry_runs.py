@@ -64,6 +64,7 @@ def test_check_mode_changes_nothing_and_names_what_it_cannot_cover(operator: Ope
     assert not list(operator.state.glob("check-*"))
 
 
+@pytest.mark.full
 def test_a_dry_run_sweeps_the_prechecks(operator: Operator) -> None:
     said = operator.rollout("apply", "dry.yml", "--dry-run")
     assert said.code == 1

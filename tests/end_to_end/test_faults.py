@@ -176,6 +176,7 @@ def test_odd_outputs_do_no_harm(afterwards: Afterwards) -> None:
     assert all(path.stat().st_mode & 0o077 == 0 for path in operator.state.glob("units/*/*/*"))
 
 
+@pytest.mark.full
 def test_a_power_cut_in_the_middle_of_dpkg_is_repaired_by_a_retry(afterwards: Afterwards) -> None:
     operator = afterwards.operator
     wait_for(operator, "power", "off")

@@ -113,6 +113,7 @@ def test_a_lock_is_waited_for_and_the_host_goes_on_from_the_failed_step(operator
     assert "known error apt-lock (OPS-7)" in operator.typed("rollout", "events", "--host", "d1", *book).said
 
 
+@pytest.mark.full
 def test_what_nobody_knew_is_drafted_amended_and_the_same_run_finishes(operator: Operator) -> None:
     for host in STUCK:
         operator.on(host, "touch /etc/stuck")

@@ -78,6 +78,7 @@ def test_a_key_that_no_host_takes_any_more_pauses_the_run_until_they_do(operator
     assert not told(operator, "step-failed"), applied.said
 
 
+@pytest.mark.full
 def test_a_bastion_that_dies_in_the_middle_of_four_upgrades_costs_none_of_them(operator: Operator) -> None:
     steps: list[dict[str, Any]] = [{"name": "upgrade", "playbook": "playbooks/work.yml", "once": True}]
     file = plan(operator, "bastion", ":".join(BEHIND), steps)
